@@ -1,0 +1,58 @@
+"""Language models from n-gram counts to fine-tuned transformers: the package under the book.
+
+Importing it is quick: each part, and with it torch, is loaded when it is first used.
+
+>>> import lmtutor
+>>> sorted(lmtutor.__all__)
+['claim', 'page_cost', 'seed_everything', 'set_threads', 'show_source']
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lmtutor.claims import claim
+    from lmtutor.display import show_source
+    from lmtutor.runtime import page_cost, seed_everything, set_threads
+
+__all__ = ["claim", "page_cost", "seed_everything", "set_threads", "show_source"]
+
+_HOMES = {
+    "claim": "claims",
+    "page_cost": "runtime",
+    "seed_everything": "runtime",
+    "set_threads": "runtime",
+    "show_source": "display",
+}
+_PARTS = {
+    "claims",
+    "data",
+    "decoding",
+    "display",
+    "exercises",
+    "metrics",
+    "models",
+    "plots",
+    "runtime",
+} | {
+    "scoreboard",
+    "tokenizers",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("lmtutor")
+    if name in _HOMES:
+        return getattr(import_module(f"lmtutor.{_HOMES[name]}"), name)
+    if name in _PARTS:
+        return import_module(f"lmtutor.{name}")
+    raise AttributeError(
+        f"lmtutor has no part named {name!r}; it has {sorted(_PARTS | _HOMES.keys())}"
+    )
+
+
+def __dir__() -> list[str]:
+    return sorted(_PARTS | _HOMES.keys() | {"__version__"})

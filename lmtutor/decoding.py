@@ -1,0 +1,133 @@
+"""From a language model to text: which token to take when the model says how likely each is.
+
+Sources: Fan et al. 2018, "Hierarchical Neural Story Generation", section 5.4 (top-k);
+Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration", section 3.1 (top-p,
+"nucleus"). Left out: beam search, penalties and stop sequences.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lmtutor.models.language_model import LanguageModel, check_ids, inference
+
+
+class Strategy(ABC):
+    """Picks the next token."""
+
+    @abstractmethod
+    def choose(self, log_probs: Tensor, generator: torch.Generator) -> int:
+        """One token from (V,) log-probabilities; all chance comes from `generator`."""
+
+
+@dataclass(frozen=True)
+class Greedy(Strategy):
+    """The most likely token; of several, the one with the lowest id."""
+
+    def choose(self, log_probs: Tensor, generator: torch.Generator) -> int:
+        """The arg-max of (V,) log-probabilities."""
+        return int((log_probs == log_probs.max()).nonzero()[0])
+
+
+@dataclass(frozen=True)
+class Sample(Strategy):
+    """Draw from the distribution, after sharpening it and cutting its tail.
+
+    The three steps are taken in this order, each on the distribution that the one before it
+    left.
+
+    Args:
+        temperature: log-probabilities are divided by it; below 1 the likely tokens gain, above
+            1 they lose.
+        top_k: keep the k most likely tokens, exactly k of them also where there are ties (the
+            lowest ids stay).
+        top_p: keep the most likely tokens until their probabilities reach p, the one that
+            reaches it included.
+
+    Raises:
+        ValueError: temperature is not above 0, top_k is below 1, or top_p is not above 0 and at
+            most 1.
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.temperature < float("inf"):
+            raise ValueError(
+                f"temperature is {self.temperature}; it must be above 0 (for the limit 0 use "
+                "Greedy())"
+            )
+        if self.top_k is not None and self.top_k < 1:
+            raise ValueError(f"top_k is {self.top_k}; keep at least 1 token")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p is {self.top_p}; it must be above 0 and at most 1")
+
+    def probabilities(self, log_probs: Tensor) -> Tensor:
+        """(V,) log-probabilities -> (V,) the distribution that `choose` draws from.
+
+        >>> Sample(top_k=2).probabilities(torch.tensor([0.4, 0.1, 0.4, 0.1]).log())
+        tensor([0.5000, 0.0000, 0.5000, 0.0000])
+        """
+        scores, order = (log_probs / self.temperature).sort(descending=True, stable=True)
+        kept = scores.softmax(dim=-1)
+        if self.top_k is not None:
+            kept[self.top_k :] = 0
+            kept /= kept.sum()
+        before = kept.cumsum(dim=-1) - kept  # the mass of the tokens that are more likely
+        kept[(before >= self.top_p) & (torch.arange(len(kept), device=kept.device) > 0)] = 0
+        return torch.zeros_like(kept).scatter(0, order, kept / kept.sum())
+
+    def choose(self, log_probs: Tensor, generator: torch.Generator) -> int:
+        """A draw from `probabilities`."""
+        return int(torch.multinomial(self.probabilities(log_probs), 1, generator=generator))
+
+
+def generate(
+    model: LanguageModel,
+    prompt_ids: Sequence[int],
+    max_new_tokens: int,
+    strategy: Strategy | None = None,
+    seed: int = 0,
+) -> list[int]:
+    """Let a model go on from a prompt, one token at a time.
+
+    The begin mark is put in front of the prompt and never chosen. The end mark ends the text
+    and is not returned. Where the text outgrows the model's context, the model sees its last
+    `context_length` tokens.
+
+    Args:
+        model: any language model.
+        prompt_ids: ids without marks; none is fine.
+        max_new_tokens: how many to add at the most.
+        strategy: `Greedy()` if it is not given, or `Sample(...)`.
+        seed: the same seed gives the same text.
+
+    Returns:
+        The prompt and what follows it.
+
+    Raises:
+        ValueError: max_new_tokens is negative, or a prompt id is outside the model's
+            vocabulary.
+    """
+    if max_new_tokens < 0:
+        raise ValueError(f"max_new_tokens is {max_new_tokens}; it cannot be negative")
+    strategy = strategy or Greedy()
+    generator = torch.Generator().manual_seed(seed)
+    ids = torch.tensor([[model.bos_id, *prompt_ids]], dtype=torch.long)
+    check_ids(ids, model.vocab_size)
+    with inference(model):
+        for _ in range(max_new_tokens):
+            context = ids if model.context_length is None else ids[:, -model.context_length :]
+            log_probs = model.next_log_probs(context)[0].detach().clone().cpu()
+            if model.bos_id != model.eos_id:
+                log_probs[model.bos_id] = -torch.inf
+            token = strategy.choose(log_probs, generator)
+            if token == model.eos_id:
+                break
+            ids = torch.cat([ids, torch.tensor([[token]])], dim=1)
+    return [int(token) for token in ids[0, 1:]]

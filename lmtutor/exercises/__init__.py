@@ -1,0 +1,5 @@
+"""Exercises that check themselves, with the project's own tests."""
+
+from lmtutor.exercises.checker import Case, Exercise, available_exercises, check
+
+__all__ = ["Case", "Exercise", "available_exercises", "check"]

@@ -1,0 +1,145 @@
+"""Runs the tests of an exercise on the reader's function, and says what failed without giving
+the answer away.
+
+Left out: a limit on time. A function that never returns is stopped as any cell is, with the
+    stop button.
+"""
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from lmtutor.display import show_verdict
+
+_TOPICS = ("language_models",)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One input, and what is asked of the result."""
+
+    arguments: tuple[Any, ...]
+    hint: str
+    """What to look at if this case is the first to fail; never the answer."""
+    holds: Callable[..., bool] | None = None
+    """Takes the result and then the arguments; where it is None, the result must equal the
+    solution's.
+    """
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A function to write, and its tests from the smallest input to the largest."""
+
+    name: str
+    signature: str
+    solution: Callable[..., Any]
+    cases: Sequence[Case]
+
+
+class ExerciseError(AssertionError):
+    """A solution that the book itself shows does not pass."""
+
+
+def available_exercises() -> dict[str, Exercise]:
+    """Every exercise, by name.
+
+    >>> "perplexity" in available_exercises()
+    True
+    """
+    topics = (import_module(f"lmtutor.exercises.{topic}") for topic in _TOPICS)
+    return {exercise.name: exercise for topic in topics for exercise in topic.EXERCISES}
+
+
+def check(name: str, function: Callable[..., Any], must_pass: bool = False) -> bool:
+    """Test the reader's function, and show the first thing that is wrong with it.
+
+    Args:
+        name: of the exercise.
+        function: the reader's.
+        must_pass: raise where it fails; for the solutions that the book shows.
+
+    Returns:
+        Whether it passed. A function that fails, raises or is not written yet never breaks the
+        page.
+
+    Raises:
+        ValueError: there is no such exercise.
+        ExerciseError: it failed and must not.
+    """
+    exercises = available_exercises()
+    if name not in exercises:
+        raise ValueError(
+            f"there is no exercise {name!r}; there are "
+            f"{', '.join(map(repr, sorted(exercises)))}"
+        )
+    exercise = exercises[name]
+    for number, case in enumerate(exercise.cases):
+        problem = _problem(exercise, case, function, is_first=number == 0)
+        if problem is None:
+            continue
+        if must_pass:
+            raise ExerciseError(f"{name}: {problem}")
+        show_verdict("Not yet", f"{exercise.signature}:", problem, good=False)
+        return False
+    show_verdict(
+        "Solved", f"{exercise.signature} passed", f"{len(exercise.cases)} tests", good=True
+    )
+    return True
+
+
+def _problem(
+    exercise: Exercise, case: Case, function: Callable[..., Any], is_first: bool
+) -> str | None:
+    """What is wrong with the function on one case, or None."""
+    call = f"{exercise.name}({', '.join(map(_brief, case.arguments))})"
+    given = copy.deepcopy(case.arguments)
+    try:
+        result = function(*given)
+    except Exception as error:
+        return f"{call} raised {type(error).__name__}: {error}. {case.hint}"
+    if result is None or result is ...:
+        return (
+            "nothing was returned yet; write the body and run the cell again."
+            if is_first
+            else f"{call} returned None."
+        )
+    if given != case.arguments:
+        return f"{call} changed its arguments; work on a copy."
+    try:
+        if case.holds is None:
+            passed = _equal(result, exercise.solution(*copy.deepcopy(case.arguments)))
+        else:
+            passed = bool(case.holds(result, *case.arguments))
+    except Exception as error:
+        return (
+            f"{call} returned {_brief(result)}, which cannot be tested ({error}). {case.hint}"
+        )
+    return None if passed else f"{call} returned {_brief(result)}. {case.hint}"
+
+
+def _equal(result: Any, expected: Any) -> bool:
+    """Equality, to nine digits for numbers, and entry by entry for what holds them."""
+    if isinstance(expected, bool):
+        return bool(result) is expected
+    if isinstance(expected, int | float):
+        return math.isclose(float(result), expected, rel_tol=1e-9, abs_tol=1e-12)
+    if isinstance(expected, dict):
+        return result.keys() == expected.keys() and all(
+            _equal(result[key], expected[key]) for key in expected
+        )
+    if isinstance(expected, list | tuple):
+        return len(result) == len(expected) and all(map(_equal, result, expected))
+    return bool(result == expected)
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return (
+        text
+        if len(text) <= 80
+        else f"{text[:60]} ... ({len(value) if hasattr(value, '__len__') else text[-10:]})"
+    )

@@ -1,0 +1,133 @@
+"""Files that survive: written aside and renamed, and checked by a checksum when they are read.
+
+Every `save` and `load` of the package goes through here. A file is JSON or safetensors, never a
+pickle, so that opening a stranger's file runs none of the stranger's code. Left out: locks; two
+processes that save to one path at once both succeed, and the later one stays.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    import numpy as np
+
+PathLike = str | os.PathLike[str]
+
+
+def write_aside(path: PathLike, content: bytes) -> None:
+    """Put `content` at `path` whole or not at all.
+
+    It is written to a new file in the same folder, forced to the disk, and then renamed. If the
+    disk fills up or the process is killed on the way, what stood at `path` before is still
+    there.
+
+    Raises:
+        OSError: the folder does not exist or cannot be written, or the disk is full.
+    """
+    target = Path(path)
+    handle, name = tempfile.mkstemp(
+        prefix=f".{target.name}.", suffix=".part", dir=target.parent
+    )
+    try:
+        with os.fdopen(handle, "wb") as aside:
+            aside.write(content)
+            aside.flush()
+            os.fsync(aside.fileno())
+        os.replace(name, target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def save_json(path: PathLike, kind: str, content: dict[str, Any]) -> None:
+    """Write `content`, the kind of thing it is, and its checksum, as JSON."""
+    document = {"kind": kind, "sha256": _digest(_canonical(content)), "content": content}
+    write_aside(path, json.dumps(document, indent=1).encode())
+
+
+def load_json(path: PathLike, kind: str) -> dict[str, Any]:
+    """Read what `save_json` wrote.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is cut short, edited, or holds another kind of thing.
+    """
+    try:
+        document = json.loads(Path(path).read_bytes())
+        found, digest, content = document["kind"], document["sha256"], document["content"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} is not a whole file of ours ({error}); save it again"
+        ) from error
+    _expect(path, kind, found, digest, _digest(_canonical(content)))
+    return cast("dict[str, Any]", content)
+
+
+def save_arrays(
+    path: PathLike, kind: str, settings: dict[str, Any], arrays: "dict[str, np.ndarray]"
+) -> None:
+    """Write NumPy arrays with their settings and a checksum over both, as safetensors."""
+    from safetensors.numpy import save
+
+    text = _canonical(settings).decode()
+    digest = _digest(text.encode(), *_array_bytes(arrays))
+    write_aside(path, save(arrays, metadata={"kind": kind, "sha256": digest, "settings": text}))
+
+
+def load_arrays(path: PathLike, kind: str) -> "tuple[dict[str, Any], dict[str, np.ndarray]]":
+    """Read what `save_arrays` wrote: the settings, and the arrays by name.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is cut short, edited, or holds another kind of thing.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    Path(path).open("rb").close()  # a file that is not there says so in Python's own words
+    try:
+        with safe_open(path, framework="numpy") as stored:
+            header = stored.metadata() or {}
+            arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+        found, digest, text = header["kind"], header["sha256"], header["settings"]
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise ValueError(
+            f"{path} is not a whole file of ours ({error}); save it again"
+        ) from error
+    _expect(path, kind, found, digest, _digest(text.encode(), *_array_bytes(arrays)))
+    return json.loads(text), arrays
+
+
+def _expect(path: PathLike, kind: str, found: str, digest: str, actual: str) -> None:
+    if found != kind:
+        raise ValueError(
+            f"{path} holds a {found}, not a {kind}; load it with the class that saved it"
+        )
+    if digest != actual:
+        raise ValueError(
+            f"{path} was changed after it was saved: checksum {actual[:12]}, expected "
+            f"{digest[:12]}"
+        )
+
+
+def _canonical(content: dict[str, Any]) -> bytes:
+    return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _array_bytes(arrays: "dict[str, np.ndarray]") -> list[bytes]:
+    """Names, types, shapes and values, so that a change to any of them is seen."""
+    pieces = []
+    for name in sorted(arrays):
+        array = arrays[name]
+        pieces += [f"{name} {array.dtype.str} {array.shape}".encode(), array.tobytes()]
+    return pieces
+
+
+def _digest(*pieces: bytes) -> str:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()

@@ -1,0 +1,205 @@
+"""Perplexity, and bits per byte, which compares models whatever their tokens are.
+
+Source: Jurafsky and Martin, "Speech and Language Processing" (3rd edition draft), section 3.3
+    (perplexity);
+Gao et al. 2020, "The Pile", section 3.1 (bits per UTF-8 byte, because a perplexity depends on
+the tokenizer). Left out: documents that lean on the one before; each is scored alone, from its
+own begin mark.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from lmtutor.metrics.spelling import Speller
+from lmtutor.models.language_model import LanguageModel, inference
+
+if TYPE_CHECKING:
+    from lmtutor.tokenizers import Tokenizer
+
+
+@dataclass(frozen=True)
+class BitsPerByte:
+    """Bits per byte of held-out text, with the 95% bootstrap interval over its documents."""
+
+    value: float
+    low: float
+    high: float
+    num_bytes: int
+    num_tokens: int
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} bits per byte (95%: {self.low:.3f} to {self.high:.3f})"
+
+
+def sequence_nats(
+    model: LanguageModel, sequences: Iterable[Sequence[int]], batch_size: int = 32
+) -> np.ndarray:
+    """-log P of each whole sequence, its end mark included.
+
+    Args:
+        model: any language model. A sequence longer than its context is read in windows that
+            overlap by half, and each token is scored in the first window that reaches it.
+        sequences: ids without marks.
+        batch_size: how many are scored at once. The result does not depend on it.
+
+    Returns:
+        (N,) nats, in the order of `sequences`.
+
+    Raises:
+        ValueError: there are no sequences, or an id is outside the model's vocabulary.
+    """
+    complete = [[*sequence, model.eos_id] for sequence in sequences]
+    if not complete:
+        raise ValueError("there are no sequences to score; give at least one")
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}; the smallest is 1")
+    longest = model.context_length or max(map(len, complete))
+    nats = np.empty(len(complete))
+    by_length = sorted(range(len(complete)), key=lambda number: len(complete[number]))
+    short = [number for number in by_length if len(complete[number]) <= longest]
+    with inference(model):
+        for first in range(0, len(short), batch_size):
+            batch = short[first : first + batch_size]
+            nats[batch] = _padded_nats(model, [complete[number] for number in batch])
+        for number in by_length[len(short) :]:
+            nats[number] = _windowed_nats(model, complete[number], longest)
+    return nats
+
+
+def perplexity(
+    model: LanguageModel, sequences: Iterable[Sequence[int]], batch_size: int = 32
+) -> float:
+    """exp of the mean -log P per token, end marks counted: how many equally likely choices a
+    token feels like.
+
+    Infinite where the model gave something that happened the probability 0.
+
+    Raises:
+        ValueError: there are no sequences, or an id is outside the model's vocabulary.
+
+    >>> from lmtutor.models import UniformModel
+    >>> round(perplexity(UniformModel(50), [[4, 5, 6], [7]]), 9)
+    50.0
+    """
+    sequences = [list(sequence) for sequence in sequences]
+    nats = sequence_nats(model, sequences, batch_size).sum()
+    mean = nats / sum(len(sequence) + 1 for sequence in sequences)
+    return math.exp(mean) if mean < 709 else math.inf
+
+
+def bits_per_byte(
+    model: LanguageModel,
+    tokenizer: "Tokenizer",
+    documents: Sequence[str],
+    character_model: "tuple[LanguageModel, Tokenizer] | None" = None,
+    num_resamples: int = 1000,
+    seed: int = 0,
+) -> BitsPerByte:
+    """Bits a model needs per byte of text: its total -log2 P, over the UTF-8 bytes and one a
+    document.
+
+    The extra byte stands for the end of a document, as a line feed would, and pays for the end
+    mark that the model must predict. A model of lossy tokens gives a probability to the tokens,
+    not to the text. It then needs a character model that pays for what they lose: the spelling
+    of unknown words and the white space.
+
+    Args:
+        model: any language model over the ids of `tokenizer`.
+        tokenizer: what made the ids.
+        documents: held-out text, each document scored alone.
+        character_model: a model and its lossless tokenizer; needed where `tokenizer` is not
+            lossless.
+        num_resamples: how often the documents are drawn anew, with replacement, for the
+            interval.
+        seed: of those draws.
+
+    Raises:
+        ValueError: there are no documents, the tokenizer is lossy and there is no character
+            model, or the tokenizer has more ids than the model.
+    """
+    documents = list(documents)
+    if not documents:
+        raise ValueError("there are no documents to score; give at least one")
+    if tokenizer.vocab_size > model.vocab_size:
+        raise ValueError(
+            f"the tokenizer has {tokenizer.vocab_size} ids, but the model knows "
+            f"{model.vocab_size}; "
+            f"make the model with vocab_size={tokenizer.vocab_size}"
+        )
+    if not tokenizer.is_lossless and character_model is None:
+        raise ValueError(
+            f"{type(tokenizer).__name__} loses part of the text (white space, unknown words), "
+            "so its tokens alone "
+            "have no bits per byte; give character_model=(model, tokenizer) to pay for what "
+            "is lost, or use a "
+            "lossless tokenizer"
+        )
+    sequences = [tokenizer.encode(document) for document in documents]
+    nats = sequence_nats(model, sequences)
+    if not tokenizer.is_lossless and character_model is not None:
+        speller = Speller(*character_model, tokenizer)
+        nats = nats + [speller.nats(document) for document in documents]
+    sizes = np.array([len(document.encode()) + 1 for document in documents])
+    low, high = _bootstrap(nats, sizes, num_resamples, seed)
+    return BitsPerByte(
+        value=float(nats.sum() / sizes.sum() / math.log(2)),
+        low=low / math.log(2),
+        high=high / math.log(2),
+        num_bytes=int(sizes.sum()),
+        num_tokens=sum(len(sequence) + 1 for sequence in sequences),
+    )
+
+
+def _padded_nats(model: LanguageModel, sequences: list[list[int]]) -> np.ndarray:
+    """Sequences that fit the context, padded on the right, where no model can see it before it
+    is asked.
+    """
+    longest = max(map(len, sequences))
+    padded = torch.tensor(
+        [sequence + [model.eos_id] * (longest - len(sequence)) for sequence in sequences]
+    )
+    real = torch.arange(longest) < torch.tensor(
+        [[len(sequence)] for sequence in sequences]
+    )  # (B, T)
+    return (
+        model.token_log_probs(padded).cpu().double().where(real, 0.0).sum(dim=1).neg().numpy()
+    )
+
+
+def _windowed_nats(model: LanguageModel, sequence: list[int], length: int) -> float:
+    """One sequence in windows of `length` inputs; each window but the first scores only its
+    second half.
+    """
+    inputs, targets = torch.tensor([[model.bos_id, *sequence[:-1]]]), torch.tensor([sequence])
+    total, scored = 0.0, 0
+    while scored < len(sequence):
+        stop = min(len(sequence), length if scored == 0 else scored + max(1, length // 2))
+        window = slice(max(0, stop - length), stop)
+        rows = model.log_probs(inputs[:, window])[
+            0, scored - window.start :
+        ]  # (new targets, V)
+        total -= float(rows.gather(-1, targets[0, scored:stop, None]).double().sum())
+        scored = stop
+    return total
+
+
+def _bootstrap(
+    nats: np.ndarray, sizes: np.ndarray, num_resamples: int, seed: int
+) -> tuple[float, float]:
+    """The 2.5% and 97.5% points of sum(nats) / sum(sizes) over documents drawn with
+    replacement.
+    """
+    generator = np.random.default_rng(seed)
+    ratios = np.empty(num_resamples)
+    for draw in range(num_resamples):
+        picked = generator.integers(len(nats), size=len(nats))
+        ratios[draw] = nats[picked].sum() / sizes[picked].sum()
+    low, high = np.quantile(
+        ratios, [0.025, 0.975], method="inverted_cdf"
+    )  # no interpolation: inf - inf is no number
+    return float(low), float(high)

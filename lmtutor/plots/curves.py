@@ -1,0 +1,125 @@
+"""Lines, intervals and surprises."""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.figure import Figure
+
+from lmtutor.plots.style import HUES, INK, new_figure
+
+
+def plot_curves(
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    x_label: str,
+    y_label: str,
+    x_log: bool = False,
+    floor: tuple[str, float] | None = None,
+) -> Figure:
+    """Named curves over one axis.
+
+    Args:
+        curves: name to (x, y), two sequences of the same length.
+        x_label: with its unit.
+        y_label: with its unit.
+        x_log: whether x is drawn in powers of ten.
+        floor: a name and a value that is drawn as a dashed line across.
+
+    Raises:
+        ValueError: there is no curve, or one has no points or unequal numbers of them.
+    """
+    if not curves:
+        raise ValueError("there are no curves to draw; give at least one")
+    figure, axes = new_figure()
+    for (name, (x, y)), marker in zip(curves.items(), "osD^vP" * len(curves), strict=False):
+        if len(x) != len(y) or not len(x):
+            raise ValueError(
+                f"the curve {name!r} has {len(x)} x and {len(y)} y values; give as many of "
+                "both, at least one"
+            )
+        axes.plot(x, y, marker=marker, markersize=5, label=name)
+    if floor is not None:
+        axes.axhline(floor[1], color=INK, linestyle="--", linewidth=1.2, label=floor[0])
+    if x_log:
+        axes.set_xscale("log")
+    axes.set(xlabel=x_label, ylabel=y_label)
+    axes.grid(visible=True)
+    if len(curves) > 1 or floor is not None:
+        axes.legend(labelcolor=INK, frameon=False)
+    return figure
+
+
+def plot_intervals(
+    names: Sequence[str],
+    values: Sequence[float],
+    lows: Sequence[float],
+    highs: Sequence[float],
+    x_label: str,
+) -> Figure:
+    """A dot and its interval for each name, from the top down; each value stands beside its
+    dot.
+
+    Raises:
+        ValueError: there is nothing to draw, or the sequences differ in length.
+    """
+    lengths = {len(names), len(values), len(lows), len(highs)}
+    if len(lengths) > 1 or not names:
+        raise ValueError(
+            f"names, values, lows and highs have {sorted(lengths)} entries; give as many of "
+            "each, at least one"
+        )
+    figure, axes = new_figure(height=1.1 + 0.36 * len(names))
+    places = list(range(len(names)))
+    below = [value - low for value, low in zip(values, lows, strict=True)]
+    above = [high - value for value, high in zip(values, highs, strict=True)]
+    axes.errorbar(
+        values, places, xerr=[below, above], fmt="o", color=HUES[0], ecolor=INK, capsize=3
+    )
+    for place, value in zip(places, values, strict=True):
+        axes.annotate(
+            f"{value:.2f}",
+            (value, place),
+            xytext=(0, 6),
+            textcoords="offset points",
+            ha="center",
+            fontsize=10,
+            color=INK,
+        )
+    axes.set_yticks(places, list(names))
+    axes.set_ylim(len(names) - 0.5, -0.7)
+    axes.set_xlim(0, 1.08 * max(highs))
+    axes.set_xlabel(x_label)
+    axes.grid(visible=True, axis="x")
+    return figure
+
+
+def plot_surprisal(tokens: Sequence[str], bits: Mapping[str, Sequence[float]]) -> Figure:
+    """How many bits each token of a text cost, one row of bars for each named model.
+
+    Args:
+        tokens: (T,) the tokens as they shall be written.
+        bits: name of the model to (T,) -log2 P(token | tokens before).
+
+    Raises:
+        ValueError: there are no tokens or models, or the numbers of tokens and bits differ.
+    """
+    if not tokens or not bits or any(len(costs) != len(tokens) for costs in bits.values()):
+        raise ValueError(
+            f"there are {len(tokens)} tokens, and bits for "
+            f"{[len(costs) for costs in bits.values()]}; "
+            "give one number of bits for each token"
+        )
+    figure, axes = new_figure(width=max(7.0, 0.42 * len(tokens)))
+    width = 0.8 / len(bits)
+    for number, (name, costs) in enumerate(bits.items()):
+        places = [
+            token + (number - (len(bits) - 1) / 2) * width for token in range(len(tokens))
+        ]
+        axes.bar(places, costs, width, label=name)
+    axes.set_xticks(range(len(tokens)), list(tokens))
+    if len(tokens) > 10:
+        for label in axes.get_xticklabels():
+            label.set(rotation=60, ha="right", rotation_mode="anchor")
+    axes.tick_params(axis="x", length=0)
+    axes.set_ylabel("surprise, bits")
+    axes.grid(visible=True, axis="y")
+    axes.legend(labelcolor=INK, frameon=False)
+    return figure

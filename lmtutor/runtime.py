@@ -1,0 +1,90 @@
+"""Threads, seeds, and what a page cost."""
+
+import html
+import os
+import sys
+import time
+
+from lmtutor.display import show
+
+
+def set_threads(threads: int | None = None) -> int:
+    """Let torch use this many threads, and say how many that is.
+
+    Small models run faster on one thread, and on a busy machine two can be slower by far.
+
+    Args:
+        threads: 1 or more; if it is not given, LMTUTOR_THREADS from the environment, and else
+            1.
+
+    Returns:
+        The number that is now in use.
+
+    Raises:
+        ValueError: it is no whole number from 1 up.
+
+    >>> set_threads(1)
+    1
+    """
+    import torch
+
+    wanted = os.environ.get("LMTUTOR_THREADS", "1") if threads is None else threads
+    if not str(wanted).isdecimal() or int(wanted) < 1:
+        raise ValueError(f"threads is {wanted!r}; give a whole number from 1 up")
+    torch.set_num_threads(int(wanted))
+    return torch.get_num_threads()
+
+
+def seed_everything(seed: int = 0) -> None:
+    """Start the random numbers of Python, NumPy and torch from `seed`.
+
+    The functions of the package do not need it: each takes a seed or a generator of its own.
+
+    Raises:
+        ValueError: the seed does not lie from 0 to 2 ** 32 - 1.
+    """
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"seed is {seed}; NumPy takes 0 to {2**32 - 1}")
+    import random
+
+    import numpy as np
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def peak_memory() -> int:
+    """The most memory this process has held so far, in bytes (resident set)."""
+    if sys.platform == "win32":
+        import psutil
+
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak if sys.platform == "darwin" else peak * 1024)
+
+
+def page_cost() -> None:
+    """Show what a page took up to here: processor time, memory, threads. The last cell of every
+    chapter.
+
+    The book's page on how long it takes gathers these from all chapters.
+    """
+    import torch
+
+    cost = {
+        "cpu_seconds": time.process_time(),
+        "peak_bytes": peak_memory(),
+        "threads": torch.get_num_threads(),
+    }
+    text = (
+        f"This page took {cost['cpu_seconds']:.0f} s of processor time and "
+        f"{cost['peak_bytes'] / 2**20:,.0f} MiB "
+        f"on {cost['threads']} thread{'s' * (cost['threads'] > 1)}, with Python "
+        f"{sys.version.split()[0]} "
+        f"and torch {torch.__version__}."
+    )
+    show(text, {"text/html": f"<p><em>{html.escape(text)}</em></p>"}, {"cost": cost})

@@ -1,0 +1,141 @@
+"""One table for all models: bits per byte on one held-out text, and what they cost.
+
+A chapter calls `enter`. The result is shown, and travels in the metadata of the cell's output,
+so that the scoreboard page can gather the results of all chapters from their outputs, executed
+now or cached. Left out: anything that ranks models by perplexity, which depends on their
+tokens.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from lmtutor.display import html_table, show
+
+if TYPE_CHECKING:
+    from lmtutor.data import Corpus
+    from lmtutor.models import LanguageModel
+    from lmtutor.tokenizers import Tokenizer
+
+
+@dataclass(frozen=True)
+class ScoreboardEntry:
+    """One model on one corpus."""
+
+    model: str
+    corpus: str
+    bits_per_byte: float
+    low: float
+    high: float
+    """The 95% bootstrap interval runs from `low` to `high`."""
+    parameters: int
+    training_seconds: float
+    tokens_per_second: float
+    """How many tokens of the test text were scored per second."""
+    seeds: tuple[int, ...] = ()
+    """The seeds whose models were averaged; none where nothing is random."""
+
+    def __post_init__(self) -> None:
+        if not self.low <= self.bits_per_byte <= self.high:
+            raise ValueError(
+                f"{self.model}: {self.bits_per_byte} bits per byte do not lie between "
+                f"{self.low} and {self.high}"
+            )
+
+
+def enter(
+    name: str,
+    model: "LanguageModel | Sequence[LanguageModel]",
+    tokenizer: "Tokenizer",
+    corpus: "Corpus",
+    training_seconds: float,
+    seeds: Sequence[int] = (),
+    character_model: "tuple[LanguageModel, Tokenizer] | None" = None,
+) -> ScoreboardEntry:
+    """Score a model on the test text of a corpus, and put the result on the scoreboard.
+
+    Args:
+        name: as it shall stand there.
+        model: a language model, or one per seed; then their bits per byte are averaged, and the
+            interval runs from the lowest end of theirs to the highest.
+        tokenizer: the model's.
+        corpus: its test documents are scored, each alone.
+        training_seconds: wall-clock time of the training, of one model.
+        seeds: of the models.
+        character_model: pays for what a lossy tokenizer loses, as in `bits_per_byte`.
+
+    Raises:
+        ValueError: there is not one model per seed, or `bits_per_byte` refuses what it got.
+    """
+    from lmtutor.metrics import bits_per_byte
+
+    models = list(model) if isinstance(model, Sequence) else [model]
+    if len(models) != max(1, len(seeds)):
+        raise ValueError(
+            f"{name}: {len(models)} models and {len(seeds)} seeds; give one model per seed"
+        )
+    began = time.perf_counter()
+    results = [bits_per_byte(one, tokenizer, corpus.test, character_model) for one in models]
+    seconds = time.perf_counter() - began
+    entry = ScoreboardEntry(
+        model=name,
+        corpus=corpus.name,
+        bits_per_byte=sum(result.value for result in results) / len(results),
+        low=min(result.low for result in results),
+        high=max(result.high for result in results),
+        parameters=count_parameters(models[0]),
+        training_seconds=training_seconds,
+        tokens_per_second=sum(result.num_tokens for result in results) / seconds,
+        seeds=tuple(seeds),
+    )
+    interval = f"95%: {entry.low:.3f} to {entry.high:.3f}"
+    show(
+        f"On the scoreboard: {name}, {entry.bits_per_byte:.3f} bits per byte ({interval})",
+        record={"scoreboard": asdict(entry)},
+    )
+    return entry
+
+
+def count_parameters(model: "LanguageModel") -> int:
+    """The trained numbers of a model: weights, or for an n-gram model its counts."""
+    if hasattr(model, "num_parameters"):
+        return int(model.num_parameters)
+    return sum(parameter.numel() for parameter in model.parameters())  # type: ignore[attr-defined]
+
+
+def from_record(record: dict[str, Any]) -> ScoreboardEntry:
+    """An entry from the form in which it travelled in a cell's output."""
+    return ScoreboardEntry(**{**record, "seeds": tuple(record["seeds"])})
+
+
+def to_html(entries: Iterable[ScoreboardEntry]) -> str:
+    """The entries as a table, the best first."""
+    return html_table(
+        (
+            "model",
+            "bits per byte",
+            "95% interval",
+            "parameters",
+            "training, s",
+            "scored per s",
+            "seeds",
+        ),
+        [
+            (
+                entry.model,
+                f"{entry.bits_per_byte:.3f}",
+                f"{entry.low:.3f} to {entry.high:.3f}",
+                f"{entry.parameters:,}",
+                f"{entry.training_seconds:.1f}",
+                f"{_round(entry.tokens_per_second):,}",
+                ", ".join(map(str, entry.seeds)) or "none",
+            )
+            for entry in sorted(entries, key=lambda entry: entry.bits_per_byte)
+        ],
+    )
+
+
+def _round(number: float) -> int:
+    """To two digits: a speed is no more certain than that."""
+    return int(float(f"{number:.2g}"))

@@ -1,0 +1,139 @@
+"""What every tokenizer of the book can do.
+
+Left out: truncation, padding and batches, which belong to the data and not to the text.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Self
+
+from lmtutor.files import PathLike, load_json, save_json
+from lmtutor.tokenizers.vocabulary import BEGIN, END, Vocabulary
+
+
+class Tokenizer(ABC):
+    """Text to ids and back. Every vocabulary opens with the begin mark, id 0, and the end mark,
+    id 1.
+
+    `encode` adds neither mark: metrics append the end mark and models put the begin mark in
+    front, so that no text can be scored with a mark too many. `decode` passes over both.
+    """
+
+    kind: ClassVar[str]
+    is_lossless: ClassVar[bool]
+    """Whether `decode(encode(text)) == text` for every text."""
+    bos_id: int = 0
+    eos_id: int = 1
+
+    def __init__(self) -> None:
+        self._vocabulary: Vocabulary | None = None
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Tokens and ids; there once `fit` or `load` has run."""
+        if self._vocabulary is None:
+            raise ValueError(
+                f"this {type(self).__name__} has no vocabulary yet: call fit(documents) first"
+            )
+        return self._vocabulary
+
+    @property
+    def vocab_size(self) -> int:
+        """The number of ids, marks included."""
+        return len(self.vocabulary)
+
+    def fit(self, documents: Iterable[str]) -> Self:
+        """Learn the vocabulary from `documents`, and return the tokenizer.
+
+        Raises:
+            ValueError: there are no documents, one is not a string, or one holds a lone
+                surrogate.
+        """
+        if isinstance(documents, str):
+            raise ValueError(
+                "fit takes a list of documents, and got one string; write fit([text])"
+            )
+        self._vocabulary = Vocabulary([BEGIN, END, *self._learn(_checked(documents))])
+        return self
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of `text`, without marks.
+
+        Raises:
+            ValueError: the text is no string or holds a lone surrogate, or there is no
+                vocabulary yet.
+        """
+        return self.encode_with_offsets(text)[0]
+
+    @abstractmethod
+    def encode_with_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """`encode`, and for each id where its text starts and stops, counted in characters."""
+
+    @abstractmethod
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of `ids`, begin and end marks left out.
+
+        Raises:
+            ValueError: an id is outside the vocabulary.
+        """
+
+    @abstractmethod
+    def _learn(self, documents: Iterable[str]) -> list[str]:
+        """The tokens after the two marks."""
+
+    def save(self, path: PathLike) -> None:
+        """Write the tokenizer to a JSON file; an older file at `path` stays whole if that
+        fails.
+        """
+        save_json(path, self.kind, {"tokens": list(self.vocabulary), **self._settings()})
+
+    @classmethod
+    def load(cls, path: PathLike) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: the file is cut short or was changed, or another kind of tokenizer wrote
+                it.
+        """
+        content = load_json(path, cls.kind)
+        tokens = content.pop("tokens")
+        tokenizer = cls(**content)
+        tokenizer._vocabulary = Vocabulary(tokens)
+        return tokenizer
+
+    def _settings(self) -> dict[str, Any]:
+        """The arguments that make the same tokenizer again."""
+        return {}
+
+
+def check_text(text: object) -> str:
+    """`text` as it is, or a ValueError that says why it cannot be encoded."""
+    if isinstance(text, bytes):
+        raise ValueError(
+            "text must be a string, not bytes; decode it first, for instance with "
+            ".decode('utf-8')"
+        )
+    if not isinstance(text, str):
+        raise ValueError(f"text must be a string, not {type(text).__name__}")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"the text has a lone surrogate, {text[error.start]!r}, at position {error.start}; "
+            "such text has no "
+            "UTF-8 form: mend what read it, or use text.encode('utf-8', 'replace').decode()"
+        ) from error
+    return text
+
+
+def _checked(documents: Iterable[str]) -> Iterable[str]:
+    empty = True
+    for number, document in enumerate(documents):
+        empty = False
+        try:
+            yield check_text(document)
+        except ValueError as error:
+            raise ValueError(f"document {number}: {error}") from error
+    if empty:
+        raise ValueError("there are no documents to fit on; give at least one")
