@@ -31,7 +31,7 @@ def fingerprint() -> str:
 
 def name_the_cache(app: Sphinx, config: Config) -> None:
     """Give the cache the folder of this fingerprint, and drop those of others."""
-    base = ROOT / "_build" / "execution"
+    base = Path(app.outdir).parent / "execution"
     config.nb_execution_cache_path = str(base / fingerprint())
     for old in base.glob("*"):
         if str(old) != config.nb_execution_cache_path:

@@ -1,4 +1,4 @@
-"""The map of the book: every chapter that is planned, drawn solid and linked once it is written."""
+"""The map of the book: every chapter planned, drawn solid and linked once it is written."""
 
 import html
 
@@ -35,8 +35,8 @@ def draw(parts: list[tuple[str, list[tuple[str, str]]]], written: set[str]) -> s
         height = TOP + rows * (BOX + GAP) + 2
         pieces.append(
             f'<rect x="1" y="{y + 1}" width="{WIDTH - 2}" height="{height}" rx="8" '
-            f'fill="currentColor" fill-opacity="0.05"/>'
-            f'<text x="14" y="{y + 23}" font-weight="700" fill="currentColor">{html.escape(title)}</text>'
+            f'fill="currentColor" fill-opacity="0.05"/><text x="14" y="{y + 23}" '
+            f'font-weight="700" fill="currentColor">{html.escape(title)}</text>'
         )
         for place, (name, chapter) in enumerate(chapters):
             number += 1
@@ -45,8 +45,8 @@ def draw(parts: list[tuple[str, list[tuple[str, str]]]], written: set[str]) -> s
             pieces.append(_box(x, top, number, chapter, name, f"book/{name}" in written))
         y += height + 22
         pieces.append(
-            f'<path d="M{WIDTH / 2} {y - 19}v13m-5 -5l5 6l5 -6" fill="none" stroke="currentColor" '
-            'stroke-width="1.5"/>'
+            f'<path d="M{WIDTH / 2} {y - 19}v13m-5 -5l5 6l5 -6" fill="none" '
+            'stroke="currentColor" stroke-width="1.5"/>'
         )
     pieces.pop()  # nothing comes after the last part
     label = "Map of the book: " + "; ".join(

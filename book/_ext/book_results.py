@@ -6,6 +6,7 @@ cache, and are kept with the rest of Sphinx's environment. The gathering pages a
 from what all pages brought.
 """
 
+import hashlib
 import html
 import io
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ from typing import Any
 import nbformat
 from book_figures import inline_svg
 from docutils import nodes
+from jupyter_cache import get_cache
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
@@ -37,9 +39,8 @@ class Gather(SphinxDirective):
         return [gathered(kind=self.name)]
 
 
-def records_of(path: Path) -> list[dict[str, Any]]:
+def records_of(notebook: nbformat.NotebookNode) -> list[dict[str, Any]]:
     """The records in the outputs of one executed notebook, in the order of its cells."""
-    notebook = nbformat.read(path, as_version=4)
     outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
     return [
         output.metadata[RECORD] for output in outputs if RECORD in output.get("metadata", {})
@@ -58,10 +59,16 @@ def forget(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
 
 
 def read(app: Sphinx, doctree: nodes.document) -> None:
+    """Find the executed notebook of the page just read; the cache has it, however old it is."""
     path = Path(app.outdir).parent / "jupyter_execute" / f"{app.env.docname}.ipynb"
     executed = app.env.nb_metadata.get(app.env.docname, {}).get("exec_data")
-    if executed and path.is_file():
-        app.env.lmtutor_records[app.env.docname] = records_of(path)
+    if executed:
+        # The notebook that MyST-NB writes has outputs only if it ran just now.
+        cells = nbformat.read(path, as_version=4)
+        _, notebook = get_cache(app.config.nb_execution_cache_path).merge_match_into_notebook(
+            cells
+        )
+        app.env.lmtutor_records[app.env.docname] = records_of(notebook)
 
 
 def gatherers(app: Sphinx, env: BuildEnvironment) -> Iterable[str]:
@@ -143,7 +150,7 @@ def _pages(env: BuildEnvironment) -> list[list[dict[str, Any]]]:
     return [records for _, records in sorted(env.lmtutor_records.items())]
 
 
-def setup(app: Sphinx) -> dict[str, bool | str]:
+def setup(app: Sphinx) -> dict[str, bool | int | str]:
     """Called by Sphinx."""
     app.add_node(gathered)
     app.add_directive("scoreboard", Gather)
@@ -153,4 +160,11 @@ def setup(app: Sphinx) -> dict[str, bool | str]:
     app.connect("doctree-read", read, priority=900)
     app.connect("env-updated", gatherers)
     app.connect("doctree-resolved", fill)
-    return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
+    # What an older version of this file left in the environment is not read.
+    version = int(hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8], 16)
+    return {
+        "version": "1",
+        "env_version": version,
+        "parallel_read_safe": False,
+        "parallel_write_safe": True,
+    }

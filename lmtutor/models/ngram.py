@@ -40,6 +40,7 @@ class NgramTable:
 
     @classmethod
     def from_counts(cls, keys: np.ndarray, counts: np.ndarray) -> "NgramTable":
+        """The table of these keys and counts, with their sums."""
         return cls(keys, counts, np.concatenate([[0], np.cumsum(counts)]))
 
     def places(self, keys: np.ndarray) -> np.ndarray:
@@ -254,7 +255,7 @@ class NgramModel(LanguageModel):
         )
         total = np.where(place < 0, 0, table.sums[past] - table.sums[first])
         entry = table.places(place * self.vocab_size + tokens)
-        counts = np.where((place < 0) | (entry < 0), 0, table.counts[entry])
+        counts = np.where(entry < 0, 0, table.sums[entry + 1] - table.sums[entry])
         return np.where(tokens == self.bos_id, -np.inf, self._smooth(counts, total))
 
     def _smooth(self, counts: np.ndarray, total: np.ndarray) -> np.ndarray:

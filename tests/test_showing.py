@@ -1,0 +1,358 @@
+"""Claims, checks, sources and scores say the same in a terminal and in a notebook."""
+
+import json
+import math
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from lmtutor import (
+    claim,
+    display,
+    page_cost,
+    runtime,
+    seed_everything,
+    set_threads,
+    show_source,
+)
+from lmtutor import scoreboard as board
+from lmtutor.claims import ClaimError
+from lmtutor.data import MarkovSource
+from lmtutor.exercises import available_exercises, check
+from lmtutor.exercises.checker import ExerciseError
+from lmtutor.metrics import perplexity
+from lmtutor.models import LanguageModel, NgramModel, UniformModel
+from lmtutor.tokenizers import CharacterTokenizer
+
+
+@pytest.fixture
+def notebook(monkeypatch):
+    """What a kernel would send, as a list of (data, metadata)."""
+    sent = []
+    monkeypatch.setattr(display, "_in_notebook", lambda: True)
+    monkeypatch.setattr(
+        "IPython.display.display", lambda data, metadata, raw: sent.append((data, metadata))
+    )
+    return sent
+
+
+# --- claims
+
+
+@pytest.mark.parametrize(
+    ("left", "relation", "right"),
+    [
+        (1, "<", 2),
+        (2, "<=", 2),
+        ("a", "==", "a"),
+        (1, "!=", 2),
+        (2, ">=", 2),
+        (3, ">", 2),
+        (2, "between", (2, 3)),
+        (torch.tensor(1.5), "<", np.float64(2)),
+        (math.inf, ">", 1),
+    ],
+)
+def test_true_claims_print_their_evidence(capsys, left, relation, right):
+    claim("so it is", left, relation, right)
+    assert capsys.readouterr().out.startswith("Claim holds: so it is [")
+
+
+@pytest.mark.parametrize(
+    ("left", "relation", "right"),
+    [
+        (2, "<", 2),
+        (3, "<=", 2),
+        ("a", "==", "b"),
+        (1, "!=", 1),
+        (1, ">=", 2),
+        (2, ">", 2),
+        (4, "between", (2, 3)),
+        (1, "between", (2, 3)),
+        (math.nan, "<", 1),
+        (math.nan, "!=", 1),
+        (1, "!=", math.nan),
+        (math.nan, "==", math.nan),
+        (1, "between", (0, math.nan)),
+    ],
+)
+def test_false_claims_raise_with_their_evidence(left, relation, right):
+    with pytest.raises((ClaimError, ValueError), match="so it is: found|ascending order"):
+        claim("so it is", left, relation, right)
+
+
+def test_claims_that_say_nothing_are_refused():
+    with pytest.raises(ValueError, match="there is no relation '~'; there are <, <=, =="):
+        claim("", 1, "~", 1)
+    for right in (3, (3, 2), (1, 2, 3)):
+        with pytest.raises(ValueError, match="ascending order"):
+            claim("", 2, "between", right)
+
+
+def test_a_claim_in_a_notebook_is_escaped_html(notebook):
+    claim("a < b & c", 1, "<", 2)
+    ((data, metadata),) = notebook
+    assert "a &lt; b &amp; c" in data["text/html"]
+    assert data["text/plain"] == "Claim holds: a < b & c [1 < 2]"
+    assert metadata == {}
+
+
+# --- sources
+
+
+def test_the_source_shown_is_the_source_in_the_file(capsys, notebook):
+    show_source(perplexity)
+    (data, _) = notebook[0]
+    markdown = data["text/markdown"]
+    assert markdown.startswith("*lmtutor/metrics/language_modelling.py, line ")
+    shown = markdown.split("```python\n")[1].removesuffix("\n```")
+    path = sys.modules[perplexity.__module__].__file__
+    with open(path, encoding="utf-8") as file:
+        assert f"\n{shown}\n" in file.read()
+    assert shown.startswith("def perplexity(")
+
+
+def test_classes_methods_and_properties_have_sources(capsys):
+    show_source(LanguageModel)
+    show_source(NgramModel.fit)
+    show_source(MarkovSource.entropy_rate)
+    printed = capsys.readouterr().out
+    assert "class LanguageModel(ABC):" in printed
+    assert "\ndef fit(self" in printed  # without the indentation of the class
+    assert "\n@property\ndef entropy_rate" in printed
+
+
+@pytest.mark.parametrize("thing", [len, 3, "text"])
+def test_what_has_no_source_is_refused(thing):
+    with pytest.raises(ValueError, match="has no source to show"):
+        show_source(thing)
+
+
+# --- scoreboard
+
+
+def an_entry(**changes):
+    fields = {
+        "model": "a <b>",
+        "corpus": "kjv",
+        "bits_per_byte": 2.0,
+        "low": 1.9,
+        "high": 2.1,
+        "parameters": 1234,
+        "training_seconds": 0.5,
+        "tokens_per_second": 98_765.0,
+        "seeds": (0, 1),
+    }
+    return board.ScoreboardEntry(**{**fields, **changes})
+
+
+def test_a_result_travels_through_json(kjv, notebook):
+    tokenizer = CharacterTokenizer().fit(kjv.test)
+    corpus = type(kjv)("small", kjv.test, kjv.test, kjv.test[:50], "", "")
+    model = NgramModel(2, "add_k").fit(map(tokenizer.encode, kjv.test))
+    entry = board.enter("bigram", model, tokenizer, corpus, training_seconds=1.5)
+    ((data, metadata),) = notebook
+    assert (
+        board.from_record(json.loads(json.dumps(metadata))[display.RECORD]["scoreboard"])
+        == entry
+    )
+    assert "bigram" in data["text/plain"]
+    assert (entry.corpus, entry.parameters, entry.seeds) == ("small", model.num_parameters, ())
+    assert entry.tokens_per_second > 0
+
+
+def test_seeds_are_averaged_and_their_interval_covers_all(kjv):
+    tokenizer = CharacterTokenizer().fit(kjv.test)
+    corpus = type(kjv)("small", ["a"], ["a"], kjv.test[:30], "", "")
+    ids = list(map(tokenizer.encode, kjv.test))
+    models = [NgramModel(1, "add_k", k=k).fit(ids) for k in (1, 50)]
+    both = board.enter("two", models, tokenizer, corpus, 0.0, seeds=(0, 1))
+    each = [board.enter("one", model, tokenizer, corpus, 0.0) for model in models]
+    assert both.bits_per_byte == pytest.approx(sum(entry.bits_per_byte for entry in each) / 2)
+    assert (both.low, both.high) == (min(e.low for e in each), max(e.high for e in each))
+    with pytest.raises(ValueError, match="2 models and 1 seeds"):
+        board.enter("two", models, tokenizer, corpus, 0.0, seeds=(0,))
+
+
+def test_the_table_is_sorted_and_escaped():
+    table = board.to_html([an_entry(), an_entry(model="best", bits_per_byte=1.95)])
+    assert table.index("best") < table.index("a &lt;b&gt;")
+    assert "<td>1.900 to 2.100</td>" in table
+    assert "<td>99,000</td>" in table
+    assert "<td>0, 1</td>" in table
+
+
+def test_a_result_outside_its_interval_is_refused():
+    with pytest.raises(
+        ValueError, match=r"2\.0 bits per byte do not lie between 2\.05 and 2\.1"
+    ):
+        an_entry(low=2.05)
+
+
+def test_parameters_of_networks_and_of_counts():
+    class Network(torch.nn.Linear, LanguageModel):
+        def log_probs(self, ids):
+            raise NotImplementedError
+
+    assert board.count_parameters(Network(3, 4)) == 16
+    assert board.count_parameters(UniformModel(5)) == 0
+
+
+# --- exercises
+
+WRONG = {
+    "perplexity": [
+        (lambda p: math.exp(sum(map(math.log, p)) / len(p)), "which of the two is yours"),
+        (lambda p: 1 / (sum(p) / len(p)), "geometric mean"),
+        (lambda p: math.prod(p) ** (-1 / len(p)) if 0 not in p else math.inf, "underflow"),
+        (lambda p: math.exp(-sum(map(math.log, p)) / len(p)), "infinite surprise"),
+        (lambda p: 1 / math.prod(p), "take a mean"),
+    ],
+    "bigram_probabilities": [
+        (
+            lambda s: {pair: 1.0 for x in s for pair in zip(x, x[1:], strict=False)},
+            "begins after <s>",
+        ),
+        (lambda s: _bigrams(s, end=[]), "ends with </s>"),
+        (lambda s: _bigrams([sum(s, [])]), "from the end of one sentence"),
+        (lambda s: _bigrams(s, per="all"), "must sum to one"),
+        (lambda s: _bigrams([x for x in s if x]), "empty sentence"),
+    ],
+    "bits_per_byte": [
+        (
+            lambda nats, d: nats / sum(len(x.encode()) + 1 for x in d),
+            "Nats are not bits|That is 1|that is 1",
+        ),
+        (lambda nats, d: nats / math.log(2) / sum(len(x) + 1 for x in d), "not characters"),
+        (lambda nats, d: nats / math.log(2) / (len("".join(d).encode()) + 1), "end of its own"),
+    ],
+}
+
+
+def _bigrams(sentences, end=("</s>",), per="first"):
+    pairs, firsts = {}, {}
+    for sentence in sentences:
+        marked = ["<s>", *sentence, *end]
+        for first, second in zip(marked, marked[1:], strict=False):
+            pairs[first, second] = pairs.get((first, second), 0) + 1
+            firsts[first] = firsts.get(first, 0) + 1
+    total = sum(firsts.values())
+    return {
+        pair: count / (firsts[pair[0]] if per == "first" else total)
+        for pair, count in pairs.items()
+    }
+
+
+@pytest.mark.parametrize("name", sorted(available_exercises()))
+def test_every_exercise_has_a_solution_that_passes_and_mistakes_that_do_not(name, capsys):
+    assert check(name, available_exercises()[name].solution, must_pass=True)
+    assert "Solved" in capsys.readouterr().out
+    assert len(WRONG[name]) >= 3
+    for mistake, hint in WRONG[name]:
+        assert not check(name, mistake)
+        printed = capsys.readouterr().out
+        assert printed.startswith("Not yet")
+        assert re.search(hint, printed), printed
+
+
+@pytest.mark.parametrize("name", sorted(available_exercises()))
+def test_what_is_unsolved_or_broken_never_breaks_the_page(name, capsys):
+    def unsolved(*_): ...
+
+    def broken(*_):
+        raise RuntimeError("oh no")
+
+    assert not check(name, unsolved)
+    assert "nothing was returned yet" in capsys.readouterr().out
+    assert not check(name, broken)
+    assert "raised RuntimeError: oh no" in capsys.readouterr().out
+    assert not check(name, lambda *_: "a string")
+    assert "Not yet" in capsys.readouterr().out
+    assert not check(name, lambda: 0)
+    assert "raised TypeError" in capsys.readouterr().out
+    with pytest.raises(ExerciseError, match=f"{name}: .*nothing was returned"):
+        check(name, unsolved, must_pass=True)
+
+
+def test_a_function_that_changes_its_arguments_is_told_so(capsys):
+    def greedy(probabilities):
+        probabilities.clear()
+        return 1.0
+
+    assert not check("perplexity", greedy)
+    assert "changed its arguments" in capsys.readouterr().out
+
+
+def test_the_answer_is_never_given_away(capsys):
+    check("perplexity", lambda p: 7.0)
+    printed = capsys.readouterr().out
+    assert "perplexity([1.0]) returned 7.0" in printed
+    assert "1.0." not in printed.replace("7.0.", "")
+
+
+def test_an_exercise_that_does_not_exist():
+    with pytest.raises(ValueError, match="there is no exercise 'ppl'; there are 'bigram_prob"):
+        check("ppl", len)
+
+
+# --- threads, seeds, costs
+
+
+def test_threads_come_from_the_call_the_environment_or_are_one(monkeypatch):
+    monkeypatch.delenv("LMTUTOR_THREADS", raising=False)
+    assert set_threads(2) == 2
+    assert set_threads() == 1
+    monkeypatch.setenv("LMTUTOR_THREADS", "2")
+    assert set_threads() == 2
+    monkeypatch.setenv("LMTUTOR_THREADS", "many")
+    with pytest.raises(ValueError, match="threads is 'many'"):
+        set_threads()
+    with pytest.raises(ValueError, match="threads is 0"):
+        set_threads(0)
+    set_threads(1)
+
+
+def test_seeds_repeat_all_three_generators():
+    import random
+
+    draws = []
+    for _ in range(2):
+        seed_everything(4)
+        draws.append((random.random(), np.random.rand(), torch.rand(1).item()))
+    assert draws[0] == draws[1]
+    with pytest.raises(ValueError, match="seed is -1"):
+        seed_everything(-1)
+
+
+def test_a_page_records_its_cost(notebook):
+    page_cost()
+    ((data, metadata),) = notebook
+    cost = json.loads(json.dumps(metadata))[display.RECORD]["cost"]
+    assert cost["threads"] == torch.get_num_threads()
+    assert 50 * 2**20 < cost["peak_bytes"] == runtime.peak_memory() < 2**36
+    assert cost["cpu_seconds"] > 0
+    assert "of processor time" in data["text/html"]
+
+
+def test_importing_the_package_is_quick_and_loads_nothing_heavy():
+    program = """
+import sys, time
+began = time.perf_counter()
+import lmtutor
+took = time.perf_counter() - began
+heavy = {"torch", "transformers", "datasets", "evaluate", "matplotlib", "IPython", "numpy"}
+print(took, *sorted(heavy & sys.modules.keys()))
+"""
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        )
+        for _ in range(3)
+    ]
+    times, *heavy = zip(*(run.stdout.split() for run in runs), strict=True)
+    assert not heavy
+    assert sorted(map(float, times))[1] < 0.3
