@@ -31,7 +31,13 @@ def show(
     display({"text/plain": text, **(rich or {})}, metadata=metadata, raw=True)
 
 
-def show_verdict(verdict: str, sentence: str, evidence: str, good: bool) -> None:
+def show_verdict(
+    verdict: str,
+    sentence: str,
+    evidence: str,
+    good: bool,
+    record: dict[str, Any] | None = None,
+) -> None:
     """A line with a coloured bar in front: green for what holds or passed, amber for what does
     not yet.
     """
@@ -42,7 +48,7 @@ def show_verdict(verdict: str, sentence: str, evidence: str, good: bool) -> None
         f"</strong> <strong>{html.escape(verdict)}</strong> {html.escape(sentence)} "
         f'<code style="white-space:pre-wrap">{html.escape(evidence)}</code></div>'
     )
-    show(f"{verdict}: {sentence} [{evidence}]", {"text/html": box})
+    show(f"{verdict}: {sentence} [{evidence}]", {"text/html": box}, record)
 
 
 def html_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from lmtutor.display import html_table, show
+from lmtutor.display import html_table, show_verdict
 
 if TYPE_CHECKING:
     from lmtutor.data import Corpus
@@ -89,11 +89,11 @@ def enter(
         tokens_per_second=sum(result.num_tokens for result in results) / seconds,
         seeds=tuple(seeds),
     )
-    interval = f"95%: {entry.low:.3f} to {entry.high:.3f}"
-    show(
-        f"On the scoreboard: {name}, {entry.bits_per_byte:.3f} bits per byte ({interval})",
-        record={"scoreboard": asdict(entry)},
+    evidence = (
+        f"{entry.bits_per_byte:.3f} bits per byte, 95%: {entry.low:.3f} to {entry.high:.3f}"
     )
+    record = {"scoreboard": asdict(entry)}
+    show_verdict("On the scoreboard", name, evidence, good=True, record=record)
     return entry
 
 

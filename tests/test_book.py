@@ -204,8 +204,9 @@ kernelspec: {{display_name: Python 3, language: python, name: python3}}
 
 ```{{code-cell}} ipython3
 from lmtutor.display import show
-entry = dict(model="model {number}", corpus="c", bits_per_byte={number}.5, low={number}.4,
-             high={number}.6, parameters=1, training_seconds=0.0, tokens_per_second=1.0, seeds=[])
+entry = dict(model="model {number}", corpus="c", bits_per_byte={number}.5, seeds=[])
+entry |= dict(low={number}.4, high={number}.6, parameters=1, training_seconds=0.0)
+entry |= dict(tokens_per_second=1.0)
 cost = dict(cpu_seconds=1.0, peak_bytes=2**20, threads=1)
 show("", record=dict(scoreboard=entry, cost=cost))
 {extra}
@@ -214,7 +215,7 @@ show("", record=dict(scoreboard=entry, cost=cost))
 
 
 def test_results_are_gathered_whatever_the_order_and_the_cache(tmp_path):
-    """The scoreboard stands before the chapters; once they run, then they come from the cache."""
+    """The scoreboard stands before the chapters, which first run and then come from a cache."""
     config = yaml.safe_load(read(ROOT / "_config.yml"))
     names, extensions = config["sphinx"]["local_extensions"], str(ROOT / "book" / "_ext")
     kept = {

@@ -20,8 +20,8 @@ def figures():
             {"a": ([1, 10], [3, 2]), "b": ([1, 10], [4, 1])},
             "letters",
             "bits",
-            True,
-            ("floor", 1.5),
+            x_log=True,
+            floor=("floor", 1.5),
         ),
         "intervals": plot_intervals(
             ["x", "y"], [1, 2], [0.5, 1.5], [1.5, 2.5], "bits per byte"

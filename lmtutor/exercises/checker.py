@@ -35,7 +35,6 @@ class Exercise:
     """A function to write, and its tests from the smallest input to the largest."""
 
     name: str
-    signature: str
     solution: Callable[..., Any]
     cases: Sequence[Case]
 
@@ -83,19 +82,24 @@ def check(name: str, function: Callable[..., Any], must_pass: bool = False) -> b
             continue
         if must_pass:
             raise ExerciseError(f"{name}: {problem}")
-        show_verdict("Not yet", f"{exercise.signature}:", problem, good=False)
+        show_verdict("Not yet", f"{_name(exercise, function)}:", problem, good=False)
         return False
-    show_verdict(
-        "Solved", f"{exercise.signature} passed", f"{len(exercise.cases)} tests", good=True
-    )
+    passed = f"{len(exercise.cases)} tests passed"
+    show_verdict("Solved", _name(exercise, function), passed, good=True)
     return True
+
+
+def _name(exercise: Exercise, function: Callable[..., Any]) -> str:
+    """What the reader called the function."""
+    own = getattr(function, "__name__", "")
+    return own if own.isidentifier() else exercise.name
 
 
 def _problem(
     exercise: Exercise, case: Case, function: Callable[..., Any], is_first: bool
 ) -> str | None:
     """What is wrong with the function on one case, or None."""
-    call = f"{exercise.name}({', '.join(map(_brief, case.arguments))})"
+    call = f"{_name(exercise, function)}({', '.join(map(_brief, case.arguments))})"
     given = copy.deepcopy(case.arguments)
     try:
         result = function(*given)

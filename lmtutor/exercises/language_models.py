@@ -42,7 +42,6 @@ def _has(*pairs: tuple[str, str]) -> Any:
 EXERCISES = [
     Exercise(
         "perplexity",
-        "perplexity(probabilities)",
         perplexity,
         [
             Case(([1.0],), "Who is certain, and right, chooses from a single possibility."),
@@ -74,7 +73,6 @@ EXERCISES = [
     ),
     Exercise(
         "bigram_probabilities",
-        "bigram_probabilities(sentences)",
         bigram_probabilities,
         [
             Case(
@@ -105,7 +103,6 @@ EXERCISES = [
     ),
     Exercise(
         "bits_per_byte",
-        "bits_per_byte(nats, documents)",
         bits_per_byte,
         [
             Case(

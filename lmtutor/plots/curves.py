@@ -12,6 +12,7 @@ def plot_curves(
     x_label: str,
     y_label: str,
     x_log: bool = False,
+    y_log: bool = False,
     floor: tuple[str, float] | None = None,
 ) -> Figure:
     """Named curves over one axis.
@@ -21,6 +22,7 @@ def plot_curves(
         x_label: with its unit.
         y_label: with its unit.
         x_log: whether x is drawn in powers of ten.
+        y_log: the same for y.
         floor: a name and a value that is drawn as a dashed line across.
 
     Raises:
@@ -40,6 +42,10 @@ def plot_curves(
         axes.axhline(floor[1], color=INK, linestyle="--", linewidth=1.2, label=floor[0])
     if x_log:
         axes.set_xscale("log")
+    if y_log:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("{x:g}")
     axes.set(xlabel=x_label, ylabel=y_label)
     axes.grid(visible=True)
     if len(curves) > 1 or floor is not None:
@@ -107,7 +113,7 @@ def plot_surprisal(tokens: Sequence[str], bits: Mapping[str, Sequence[float]]) -
             f"{[len(costs) for costs in bits.values()]}; "
             "give one number of bits for each token"
         )
-    figure, axes = new_figure(width=max(7.0, 0.42 * len(tokens)))
+    figure, axes = new_figure(width=max(5.6, 0.42 * len(tokens)))
     width = 0.8 / len(bits)
     for number, (name, costs) in enumerate(bits.items()):
         places = [

@@ -32,7 +32,7 @@ _STYLE: Any = {
 }
 
 
-def new_figure(width: float = 7.0, height: float = 3.4) -> tuple[Figure, Axes]:
+def new_figure(width: float = 5.6, height: float = 3.2) -> tuple[Figure, Axes]:
     """An empty figure in the book's look, in inches, and its axes. It belongs to no window and
     needs no closing.
     """
