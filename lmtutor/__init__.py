@@ -34,7 +34,6 @@ _PARTS = {
     "models",
     "plots",
     "runtime",
-} | {
     "scoreboard",
     "tokenizers",
 }

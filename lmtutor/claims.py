@@ -10,14 +10,14 @@ from typing import Any
 
 from lmtutor.display import show_verdict
 
-_RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
+_RELATIONS: dict[str, Callable[..., bool]] = {
     "<": operator.lt,
     "<=": operator.le,
     "==": operator.eq,
     "!=": operator.ne,
     ">=": operator.ge,
     ">": operator.gt,
-    "between": lambda value, bounds: bounds[0] <= value <= bounds[1],
+    "between": lambda value, low, high: low <= value <= high,
 }
 
 
@@ -38,7 +38,8 @@ def claim(sentence: str, left: Any, relation: str, right: Any) -> None:
 
     Raises:
         ClaimError: the claim is false. A value that is no number (NaN) makes every claim false.
-        ValueError: there is no such relation, or "between" got no pair in ascending order.
+        ValueError: there is no such relation, a side is no single value, the sides do not
+            compare, or "between" got no pair in ascending order.
 
     >>> claim("two is less than three", 2, "<", 3)
     Claim holds: two is less than three [2 < 3]
@@ -47,34 +48,56 @@ def claim(sentence: str, left: Any, relation: str, right: Any) -> None:
         raise ValueError(
             f"there is no relation {relation!r}; there are {', '.join(_RELATIONS)}"
         )
-    left, right = _plain(left), _plain(right)
-    if relation == "between" and not (
-        isinstance(right, list | tuple) and len(right) == 2 and right[0] <= right[1]
-    ):
+    bounds = list(right) if relation == "between" and hasattr(right, "__iter__") else [right]
+    sides = [_plain(left), *map(_plain, bounds)]
+    if relation == "between" and (len(sides) != 3 or sides[1] > sides[2]):
         raise ValueError(
             f"'between' needs a pair (low, high) in ascending order, but got {right!r}"
         )
-    evidence = (
-        f"{_show(right[0])} <= {_show(left)} <= {_show(right[1])}"
-        if relation == "between"
-        else f"{_show(left)} {relation} {_show(right)}"
-    )
-    is_number = (
-        left == left and right == right
-    )  # NaN is the one value that is not equal to itself
-    if not (is_number and _RELATIONS[relation](left, right)):
+    is_number = all(side == side for side in sides)  # NaN is the one value unequal to itself
+    try:
+        holds = is_number and _RELATIONS[relation](sides[0], *sides[1:])
+    except TypeError as error:
+        raise ValueError(
+            f"{sentence}: {left!r} and {right!r} do not compare ({error})"
+        ) from error
+    shown = _show(sides)
+    if relation == "between":
+        evidence = f"{shown[1]} <= {shown[0]} <= {shown[2]}"
+    else:
+        evidence = f"{shown[0]} {relation} {shown[1]}"
+    if not holds:
         raise ClaimError(f"{sentence}: found {evidence}, which is false")
     show_verdict("Claim holds", sentence, evidence, good=True)
 
 
 def _plain(value: Any) -> Any:
-    """Tensors and NumPy scalars of one element as Python numbers."""
-    return value.item() if callable(getattr(value, "item", None)) else value
+    """Tensors and arrays of one element as Python numbers; several at once cannot be claimed
+    of.
+    """
+    if callable(getattr(value, "item", None)):
+        try:
+            return value.item()
+        except (RuntimeError, ValueError) as error:
+            raise ValueError(f"a claim compares single values, not {value!r}") from error
+    if isinstance(value, list | tuple | dict | set):
+        raise ValueError(f"a claim compares single values, not {value!r}")
+    return value
 
 
-def _show(value: Any) -> str:
+def _show(sides: list[Any]) -> list[str]:
+    """The sides in as few digits as tell them apart."""
+    for digits in range(4, 18):
+        shown = [_round(side, digits) for side in sides]
+        if len(set(shown)) == len(set(map(repr, sides))):
+            break
+    return shown
+
+
+def _round(value: Any, digits: int) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return repr(value)
     if isinstance(value, int):
         return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"
-    return repr(value)
+    whole = len(f"{abs(value):.0f}") if abs(value) < 1e15 else 0
+    return f"{value:,.{max(0, digits - whole)}f}" if whole >= 4 else f"{value:.{digits}g}"

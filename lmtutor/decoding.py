@@ -5,6 +5,7 @@ Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration", section 3.
 "nucleus"). Left out: beam search, penalties and stop sequences.
 """
 
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -62,24 +63,28 @@ class Sample(Strategy):
                 f"temperature is {self.temperature}; it must be above 0 (for the limit 0 use "
                 "Greedy())"
             )
-        if self.top_k is not None and self.top_k < 1:
-            raise ValueError(f"top_k is {self.top_k}; keep at least 1 token")
+        if self.top_k is not None and (self.top_k != int(self.top_k) or self.top_k < 1):
+            raise ValueError(f"top_k is {self.top_k}; it must be a whole number from 1 up")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p is {self.top_p}; it must be above 0 and at most 1")
 
     def probabilities(self, log_probs: Tensor) -> Tensor:
-        """(V,) log-probabilities -> (V,) the distribution that `choose` draws from.
+        """(V,) log-probabilities -> (V,) the distribution that `choose` draws from, in float64.
 
         >>> Sample(top_k=2).probabilities(torch.tensor([0.4, 0.1, 0.4, 0.1]).log())
-        tensor([0.5000, 0.0000, 0.5000, 0.0000])
+        tensor([0.5000, 0.0000, 0.5000, 0.0000], dtype=torch.float64)
         """
-        scores, order = (log_probs / self.temperature).sort(descending=True, stable=True)
+        if not (log_probs > -torch.inf).any():  # also where all is NaN
+            raise ValueError("no token has a probability above zero; is the model smoothed?")
+        scaled = (log_probs.double() - log_probs.max()) / self.temperature
+        scores, order = scaled.sort(descending=True, stable=True)
         kept = scores.softmax(dim=-1)
         if self.top_k is not None:
             kept[self.top_k :] = 0
             kept /= kept.sum()
-        before = kept.cumsum(dim=-1) - kept  # the mass of the tokens that are more likely
-        kept[(before >= self.top_p) & (torch.arange(len(kept), device=kept.device) > 0)] = 0
+        if self.top_p < 1:
+            before = kept.cumsum(dim=-1) - kept  # the mass of the tokens that are more likely
+            kept[1:][before[1:] >= self.top_p - 1e-9] = 0
         return torch.zeros_like(kept).scatter(0, order, kept / kept.sum())
 
     def choose(self, log_probs: Tensor, generator: torch.Generator) -> int:
@@ -118,12 +123,16 @@ def generate(
         raise ValueError(f"max_new_tokens is {max_new_tokens}; it cannot be negative")
     strategy = strategy or Greedy()
     generator = torch.Generator().manual_seed(seed)
-    ids = torch.tensor([[model.bos_id, *prompt_ids]], dtype=torch.long)
+    ids = torch.tensor([[model.bos_id, *map(operator.index, prompt_ids)]], dtype=torch.long)
     check_ids(ids, model.vocab_size)
     with inference(model):
         for _ in range(max_new_tokens):
             context = ids if model.context_length is None else ids[:, -model.context_length :]
-            log_probs = model.next_log_probs(context)[0].detach().clone().cpu()
+            log_probs = model.next_log_probs(context)[0].clone().cpu()
+            if log_probs.isnan().any():
+                raise ValueError(
+                    "the model's probabilities are no numbers (NaN); look at its weights"
+                )
             if model.bos_id != model.eos_id:
                 log_probs[model.bos_id] = -torch.inf
             token = strategy.choose(log_probs, generator)

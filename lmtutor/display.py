@@ -79,13 +79,13 @@ def show_source(obj: Any) -> None:
         target = inspect.unwrap(obj.fget if isinstance(obj, property) and obj.fget else obj)
         lines, first = inspect.getsourcelines(target)
         path = Path(inspect.getsourcefile(target) or "")
-    except (TypeError, OSError) as error:
+    except (TypeError, OSError, AttributeError) as error:
         raise ValueError(
             f"{obj!r} has no source to show ({error}); give a function or class of lmtutor"
         ) from error
     source = textwrap.dedent("".join(lines)).rstrip()
-    module = target.__module__
-    place = f"{module.replace('.', '/')}.py" if module.startswith("lmtutor") else path.name
+    root = Path(__file__).parents[1]
+    place = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
     fence = "`" * max(
         3, 1 + max((len(run) for run in source.split() if set(run) == {"`"}), default=0)
     )

@@ -28,19 +28,27 @@ def write_aside(path: PathLike, content: bytes) -> None:
     Raises:
         OSError: the folder does not exist or cannot be written, or the disk is full.
     """
-    target = Path(path)
-    handle, name = tempfile.mkstemp(
-        prefix=f".{target.name}.", suffix=".part", dir=target.parent
-    )
+    target = Path(os.path.realpath(path))
+    handle, name = tempfile.mkstemp(prefix=".lmtutor-", suffix=".part", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as aside:
             aside.write(content)
             aside.flush()
             os.fsync(aside.fileno())
+        os.chmod(name, _permissions(target))
         os.replace(name, target)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _permissions(target: Path) -> int:
+    """Those of the file that is there, or what the user's mask leaves of read and write."""
+    if target.exists():
+        return target.stat().st_mode & 0o777
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
 
 
 def save_json(path: PathLike, kind: str, content: dict[str, Any]) -> None:
@@ -59,7 +67,7 @@ def load_json(path: PathLike, kind: str) -> dict[str, Any]:
     try:
         document = json.loads(Path(path).read_bytes())
         found, digest, content = document["kind"], document["sha256"], document["content"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(
             f"{path} is not a whole file of ours ({error}); save it again"
         ) from error
@@ -93,7 +101,7 @@ def load_arrays(path: PathLike, kind: str) -> "tuple[dict[str, Any], dict[str, n
             header = stored.metadata() or {}
             arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
         found, digest, text = header["kind"], header["sha256"], header["settings"]
-    except (SafetensorError, KeyError, ValueError) as error:
+    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{path} is not a whole file of ours ({error}); save it again"
         ) from error
@@ -106,10 +114,10 @@ def _expect(path: PathLike, kind: str, found: str, digest: str, actual: str) -> 
         raise ValueError(
             f"{path} holds a {found}, not a {kind}; load it with the class that saved it"
         )
-    if digest != actual:
+    if str(digest) != actual:
         raise ValueError(
             f"{path} was changed after it was saved: checksum {actual[:12]}, expected "
-            f"{digest[:12]}"
+            f"{str(digest)[:12]}"
         )
 
 

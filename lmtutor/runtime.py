@@ -28,9 +28,9 @@ def set_threads(threads: int | None = None) -> int:
     """
     import torch
 
-    wanted = os.environ.get("LMTUTOR_THREADS", "1") if threads is None else threads
+    wanted = (os.environ.get("LMTUTOR_THREADS") or "1") if threads is None else threads
     if not str(wanted).isdecimal() or int(wanted) < 1:
-        raise ValueError(f"threads is {wanted!r}; give a whole number from 1 up")
+        raise ValueError(f"threads is {wanted!r} (or LMTUTOR_THREADS); give a number from 1 up")
     torch.set_num_threads(int(wanted))
     return torch.get_num_threads()
 

@@ -6,6 +6,7 @@ now or cached. Left out: anything that ranks models by perplexity, which depends
 tokens.
 """
 
+import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -32,11 +33,18 @@ class ScoreboardEntry:
     parameters: int
     training_seconds: float
     tokens_per_second: float
-    """How many tokens of the test text were scored per second."""
+    """How many tokens of the test text were scored per second, from the text to the
+    interval.
+    """
     seeds: tuple[int, ...] = ()
     """The seeds whose models were averaged; none where nothing is random."""
 
     def __post_init__(self) -> None:
+        if not math.isfinite(self.bits_per_byte):
+            raise ValueError(
+                f"{self.model} needs {self.bits_per_byte} bits per byte, for it calls a part "
+                "of the test text impossible; smooth it before it goes on the scoreboard"
+            )
         if not self.low <= self.bits_per_byte <= self.high:
             raise ValueError(
                 f"{self.model}: {self.bits_per_byte} bits per byte do not lie between "
@@ -78,12 +86,13 @@ def enter(
     began = time.perf_counter()
     results = [bits_per_byte(one, tokenizer, corpus.test, character_model) for one in models]
     seconds = time.perf_counter() - began
+    value = sum(result.value for result in results) / len(results)
     entry = ScoreboardEntry(
         model=name,
         corpus=corpus.name,
-        bits_per_byte=sum(result.value for result in results) / len(results),
-        low=min(result.low for result in results),
-        high=max(result.high for result in results),
+        bits_per_byte=value,
+        low=min(value, *(result.low for result in results)),  # rounding must not leave it out
+        high=max(value, *(result.high for result in results)),
         parameters=count_parameters(models[0]),
         training_seconds=training_seconds,
         tokens_per_second=sum(result.num_tokens for result in results) / seconds,

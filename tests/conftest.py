@@ -4,8 +4,12 @@ repeat.
 
 import os
 import socket
+import tempfile
 
-os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports the hub's libraries
+# Before anything imports the hub's libraries: no network, and a cache of our own.
+os.environ["HF_HUB_OFFLINE"] = "1"
+_cache = tempfile.TemporaryDirectory(prefix="lmtutor-tests-", ignore_cleanup_errors=True)
+os.environ["HF_HOME"] = _cache.name
 
 import pytest
 import torch

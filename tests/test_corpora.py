@@ -176,6 +176,20 @@ def test_a_folder_that_is_no_snapshot(tmp_path):
         load_corpus("wikitext-2", source=tmp_path)
 
 
+def test_a_folder_named_like_a_source_and_a_misspelt_source(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    snapshot(tmp_path / "hub", {"train": ["one"], "validation": ["a", "b"]})
+    assert load_corpus("tiny-stories", source=Path("hub").absolute()).train == ["one"]
+    with pytest.raises(ValueError, match="source 'pakage' is neither"):
+        load_corpus("kjv", source="pakage")
+
+
+def test_a_snapshot_whose_text_is_no_text(tmp_path):
+    folder = snapshot(tmp_path / "numbers", {"train": [1, 2], "validation": [3, 4]})
+    with pytest.raises(ValueError, match="no column 'text' of strings"):
+        load_corpus("tiny-stories", source=folder)
+
+
 def test_a_snapshot_without_validation(tmp_path):
     folder = snapshot(tmp_path / "t", {"train": ["one"]})
     with pytest.raises(ValueError, match="needs validation too"):

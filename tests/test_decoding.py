@@ -62,6 +62,32 @@ def test_the_steps_follow_one_another():
     assert (Sample(temperature=100.0, top_p=0.55).probabilities(logs(weights)) > 0).sum() == 3
 
 
+def test_without_a_cut_every_token_stays_possible_also_in_float32():
+    torch.manual_seed(0)
+    log_probs = (torch.randn(50_257) * 3).log_softmax(-1)
+    assert (Sample().probabilities(log_probs) > 0).all()
+    assert (Sample(top_p=0.9).probabilities(logs([5, 4, 1])) > 0).tolist() == [
+        True,
+        True,
+        False,
+    ]
+    kept = Sample(temperature=1e-39).probabilities(logs([4.0, 6.0]))
+    assert kept.tolist() == [0, 1]
+
+
+def test_a_model_that_has_diverged_is_told_so():
+    with pytest.raises(ValueError, match="no token has a probability above zero"):
+        Sample().probabilities(torch.full((3,), -torch.inf))
+
+    class Diverged(UniformModel):
+        def log_probs(self, ids):
+            return super().log_probs(ids) * torch.nan
+
+    for strategy in (Greedy(), Sample()):
+        with pytest.raises(ValueError, match="NaN"):
+            generate(Diverged(4), [2], 1, strategy)
+
+
 def test_the_most_likely_token_always_stays():
     assert Sample(top_p=1e-12).probabilities(logs([1, 1, 1])).tolist() == [1, 0, 0]
     assert Sample(temperature=1e-6).probabilities(logs([1, 2, 1])).tolist() == [0, 1, 0]
@@ -182,7 +208,7 @@ def test_a_strategy_of_one_s_own():
         (lambda: Sample(temperature=-1.5), "temperature is -1.5"),
         (lambda: Sample(temperature=math.nan), "temperature is nan"),
         (lambda: Sample(temperature=math.inf), "temperature is inf"),
-        (lambda: Sample(top_k=0), "top_k is 0; keep at least 1"),
+        (lambda: Sample(top_k=0), "top_k is 0; it must be a whole number from 1 up"),
         (lambda: Sample(top_p=0), "top_p is 0"),
         (lambda: Sample(top_p=1.0001), "top_p is 1.0001"),
         (lambda: Sample(top_p=math.nan), "top_p is nan"),

@@ -56,6 +56,21 @@ def test_a_kill_in_the_middle_leaves_the_old_file(tmp_path):
     assert path.read_bytes() == b"old"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither modes nor plain links")
+def test_permissions_and_links_survive(tmp_path):
+    real, link = tmp_path / "real", tmp_path / "link"
+    mask = os.umask(0o022)
+    write_aside(real, b"1")
+    os.umask(mask)
+    assert real.stat().st_mode & 0o777 == 0o644
+    real.chmod(0o640)
+    link.symlink_to(real)
+    write_aside(link, b"2")
+    assert link.is_symlink()
+    assert (real.read_bytes(), real.stat().st_mode & 0o777) == (b"2", 0o640)
+    write_aside(tmp_path / ("n" * 250), b"a long name")
+
+
 def test_a_folder_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         write_aside(tmp_path / "nowhere" / "file", b"")
@@ -74,6 +89,10 @@ def test_a_cut_or_edited_json_file_is_refused(tmp_path):
     path.write_text(json.dumps([1, 2]))
     with pytest.raises(ValueError, match="not a whole file"):
         load_json(path, "thing")
+    for odd in ('{"kind":"thing","sha256":5,"content":{}}', "[" * 100_000):
+        path.write_text(odd)
+        with pytest.raises(ValueError, match="was changed|not a whole file"):
+            load_json(path, "thing")
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match="not a whole file"):
         load_json(path, "thing")

@@ -37,6 +37,16 @@ class Limited(LanguageModel):
         return torch.stack(rows, dim=1).log_softmax(dim=-1)
 
 
+class NoNumber(UniformModel):
+    """A network that has diverged."""
+
+    def __init__(self):
+        super().__init__(5)
+
+    def log_probs(self, ids):
+        return super().log_probs(ids) * torch.nan
+
+
 @given(vocab_size=st.integers(7, 50), sequences=some_sequences)
 def test_a_uniform_model_has_the_perplexity_v(vocab_size, sequences):
     assert perplexity(UniformModel(vocab_size), sequences) == pytest.approx(vocab_size)
@@ -170,6 +180,29 @@ def test_what_is_paid_for_lost_text_is_a_probability(seen):
     assert max(mass.values()) > 0.2  # the bound is not an idle one
 
 
+@pytest.mark.parametrize("mark", ["'", "-"])
+def test_a_mark_behind_an_unknown_word_is_not_paid_for_twice(mark):
+    """After the tokens `<unk> '`, the text may be b' or b'c', with the mark inside a word."""
+    documents = [f"b{mark}"] + [f"b{mark}c{mark}"] * 99
+    characters = CharacterTokenizer().fit(documents)
+    model = NgramModel(4, vocab_size=characters.vocab_size).fit(
+        map(characters.encode, documents)
+    )
+    speller = Speller(model, characters, WordTokenizer().fit([mark]))
+    assert sum(math.exp(-speller.nats(text)) for text in set(documents)) <= 1 + 1e-9
+
+
+def test_a_character_model_with_a_short_context_spells_too():
+    characters = CharacterTokenizer().fit(["a b"])
+    words = WordTokenizer().fit(["a b"])
+    limited = Limited(4, vocab_size=characters.vocab_size, look_back=2)
+    free = Limited(None, vocab_size=characters.vocab_size, look_back=2)
+    text = "a b a c d e"
+    assert Speller(limited, characters, words).nats(text) == pytest.approx(
+        Speller(free, characters, words).nats(text)
+    )
+
+
 def test_a_space_that_must_be_there_costs_next_to_nothing():
     model, characters = a_character_model(["a b", "a b."], k=1e-6)
     words = WordTokenizer().fit(["a b."])
@@ -227,6 +260,14 @@ def test_an_impossible_spelling_is_infinite_not_nan():
     ("make", "message"),
     [
         (lambda: perplexity(UniformModel(5), []), "no sequences to score"),
+        (lambda: perplexity(UniformModel(5), [2, 3]), "sequence 0 is 2, and should be a list"),
+        (lambda: perplexity(UniformModel(5), [[2.5]]), r"sequence 0 is \[2.5\]"),
+        (lambda: perplexity(NoNumber(), [[2], [3]]), r"sequence 0 a probability .* \(NaN\)"),
+        (lambda: bits_per_byte(UniformModel(5), None, "ab"), r"is one string; write \[text\]"),
+        (
+            lambda: bits_per_byte(UniformModel(5), None, ["a"], num_resamples=0),
+            "num_resamples is 0",
+        ),
         (lambda: sequence_nats(UniformModel(5), [[2]], batch_size=0), "batch_size is 0"),
         (lambda: perplexity(UniformModel(5), [[7]]), "id 7 at position 0 .* vocabulary of 5"),
         (

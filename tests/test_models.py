@@ -199,6 +199,19 @@ def test_the_uniform_model_is_uniform():
         (lambda: NgramModel(2, "add_k", k=-0.1), "k is -0.1"),
         (lambda: NgramModel(2, "add_k", k=math.nan), "k is nan"),
         (lambda: NgramModel(2, "maximum_likelihood", k=1), "only with 'add_k'"),
+        (lambda: NgramModel(2.5), "order, vocab_size, marks: .*float"),
+        (lambda: NgramModel(2, bos_id=1), "are both 1; give them two ids"),
+        (lambda: NgramModel(2).fit([[2, 2.7]]), "sequence 0 is"),
+        (lambda: NgramModel(2).fit([["2"]]), "sequence 0 is"),
+        (lambda: NgramModel(2).fit([[2**62, 2]]), "too many for keys of 64 bits"),
+        (
+            lambda: NgramModel(2).fit([[2]]).next_log_probs(torch.empty(1, 0).long()),
+            "nothing to continue",
+        ),
+        (
+            lambda: UniformModel(3).next_log_probs(torch.empty(1, 0).long()),
+            "nothing to continue",
+        ),
         (lambda: NgramModel(2).fit([]), "no sequences to count"),
         (lambda: NgramModel(2).fit([2, 3]), "list of sequences of ids, but sequence 0 is 2"),
         (lambda: NgramModel(2).fit(["ab"]), "but sequence 0 is 'ab'"),
@@ -227,6 +240,56 @@ def test_bad_input_is_refused_with_a_reason(make, message):
         make()
 
 
+def test_a_refused_fit_leaves_the_model_as_it_was():
+    model = NgramModel(2).fit([[2, 3, 2, 2]])
+    before = model.log_probs(torch.tensor([[0, 2]]))
+    with pytest.raises(ValueError, match="ids run from -5"):
+        model.fit([[9, -5]])
+    assert torch.equal(model.log_probs(torch.tensor([[0, 2]])), before)
+
+
+def test_sequences_may_be_iterators_and_settings_numpy_numbers(tmp_path):
+    expected = NgramModel(1, vocab_size=5).fit([[2, 3, 4]])
+    model = NgramModel(np.int64(1), vocab_size=np.int64(5)).fit([map(int, "234")])
+    ids = torch.tensor([[0]])
+    assert torch.equal(model.log_probs(ids), expected.log_probs(ids))
+    model.save(tmp_path / "m")
+    assert torch.equal(NgramModel.load(tmp_path / "m").log_probs(ids), expected.log_probs(ids))
+
+
+def test_narrow_ids_and_empty_batches():
+    model = NgramModel(3, "add_k", vocab_size=300).fit([[200, 201]])
+    narrow = torch.tensor([[0, 200]], dtype=torch.uint8)
+    assert torch.equal(model.log_probs(narrow), model.log_probs(narrow.long()))
+    assert UniformModel(300).log_probs(narrow).shape == (1, 2, 300)
+    for shape in ((0, 3), (2, 0), (0, 0)):
+        empty = torch.zeros(shape, dtype=torch.long)
+        for each in (model, UniformModel(300)):
+            assert each.log_probs(empty).shape == (*shape, 300)
+            assert each.token_log_probs(empty).shape == shape
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {},
+        {"keys_1": np.array([1, 2]), "counts_1": np.array([[1, 2]])},
+        {"keys_1": np.array([2, 1]), "counts_1": np.array([1, 2])},
+        {"keys_1": np.array([1.0, 2.0]), "counts_1": np.array([1, 2])},
+    ],
+)
+def test_a_whole_file_with_the_wrong_content_is_refused(tmp_path, arrays):
+    from lmtutor.files import save_arrays
+
+    settings = {"order": 1, "vocab_size": 4}
+    save_arrays(tmp_path / "m", "n-gram model", settings, arrays)
+    with pytest.raises(ValueError, match="holds no n-gram model of this release"):
+        NgramModel.load(tmp_path / "m")
+    save_arrays(tmp_path / "m", "n-gram model", {"depth": 1}, arrays)
+    with pytest.raises(ValueError, match="holds no n-gram model of this release"):
+        NgramModel.load(tmp_path / "m")
+
+
 class Network(nn.Module, LanguageModel):
     def __init__(self):
         super().__init__()
@@ -244,7 +307,8 @@ def test_inference_puts_a_network_into_evaluation_and_back():
     with inference(network):
         network.log_probs(torch.tensor([[0]]))
     assert network.training
-    network.eval()
+    network.frozen = nn.Linear(1, 1).eval()
     with inference(network):
-        pass
-    assert not network.training
+        assert not network.training
+    assert network.training
+    assert not network.frozen.training

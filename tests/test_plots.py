@@ -58,6 +58,12 @@ def test_labels_and_values_are_there():
     assert [bar.get_height() for bar in axes.patches] == [1, 2, 3, 4]
 
 
+def test_labels_are_taken_as_they_are():
+    drawn = svg(plot_surprisal(["$", "$x^$"], {"_hidden": [1, 2], "b": [1, 1]}))
+    assert "$x^$" in drawn
+    assert "_hidden" in drawn
+
+
 def test_one_curve_needs_no_legend():
     (axes,) = plot_curves({"a": ([1], [1])}, "x", "y").axes
     assert axes.get_legend() is None
@@ -70,5 +76,12 @@ def test_bad_input_is_refused_with_a_reason():
         plot_curves({"a": ([1, 2], [1])}, "x", "y")
     with pytest.raises(ValueError, match=r"have \[1, 2\] entries"):
         plot_intervals(["a"], [1, 2], [1], [1], "x")
+    for bad in (float("inf"), float("nan")):
+        with pytest.raises(ValueError, match="which cannot be drawn"):
+            plot_curves({"a": ([1], [bad])}, "x", "y")
+        with pytest.raises(ValueError, match="highs holds"):
+            plot_intervals(["a"], [1], [1], [bad], "x")
+        with pytest.raises(ValueError, match="bits holds"):
+            plot_surprisal(["a"], {"m": [bad]})
     with pytest.raises(ValueError, match=r"2 tokens, and bits for \[1\]"):
         plot_surprisal(["a", "b"], {"m": [1.0]})

@@ -93,6 +93,37 @@ def test_claims_that_say_nothing_are_refused():
             claim("", 2, "between", right)
 
 
+def test_evidence_has_digits_enough_to_be_believed(capsys):
+    claim("", 1234.3, "<", 1234.4)
+    claim("", 0.123456, "!=", 0.123457)
+    claim("", True, "==", True)
+    claim("", 13_274, "==", 13274.0)
+    claim("", 12345.678, ">", 2)
+    printed = capsys.readouterr().out
+    for evidence in (
+        "[1,234.3 < 1,234.4]",
+        "[0.123456 != 0.123457]",
+        "[True == True]",
+        "[12,346 > 2]",
+    ):
+        assert evidence in printed
+
+
+@pytest.mark.parametrize(
+    ("left", "relation", "right"),
+    [
+        (torch.tensor([1, 2]), "<", 3),
+        (np.array([1, 2]), "<", 3),
+        ([1], "==", [1]),
+        (None, "<", 1),
+        (1, "<", "a"),
+    ],
+)
+def test_what_does_not_compare_is_refused(left, relation, right):
+    with pytest.raises(ValueError, match="single values|do not compare"):
+        claim("so it is", left, relation, right)
+
+
 def test_a_claim_in_a_notebook_is_escaped_html(notebook):
     claim("a < b & c", 1, "<", 2)
     ((data, metadata),) = notebook
@@ -126,7 +157,7 @@ def test_classes_methods_and_properties_have_sources(capsys):
     assert "\n@property\ndef entropy_rate" in printed
 
 
-@pytest.mark.parametrize("thing", [len, 3, "text"])
+@pytest.mark.parametrize("thing", [len, 3, "text", math])
 def test_what_has_no_source_is_refused(thing):
     with pytest.raises(ValueError, match="has no source to show"):
         show_source(thing)
@@ -184,6 +215,21 @@ def test_the_table_is_sorted_and_escaped():
     assert "<td>1.900 to 2.100</td>" in table
     assert "<td>99,000</td>" in table
     assert "<td>0, 1</td>" in table
+
+
+def test_an_infinite_result_is_refused_with_the_way_out(kjv):
+    tokenizer = CharacterTokenizer().fit(["ab"])
+    corpus = type(kjv)("small", ["a"], ["a"], ["ab"], "", "")
+    model = NgramModel(2, vocab_size=tokenizer.vocab_size).fit([tokenizer.encode("a")])
+    with pytest.raises(ValueError, match="inf bits per byte.* smooth it"):
+        board.enter("m", model, tokenizer, corpus, 0.0)
+
+
+def test_rounding_does_not_push_a_mean_out_of_its_interval(kjv):
+    tokenizer = CharacterTokenizer().fit(["a"])
+    corpus = type(kjv)("small", ["a"], ["a"], ["aa"], "", "")
+    entry = board.enter("u", [UniformModel(300)] * 7, tokenizer, corpus, 1.0, seeds=range(7))
+    assert entry.low <= entry.bits_per_byte <= entry.high
 
 
 def test_a_result_outside_its_interval_is_refused():
@@ -276,6 +322,44 @@ def test_what_is_unsolved_or_broken_never_breaks_the_page(name, capsys):
     assert "raised TypeError" in capsys.readouterr().out
     with pytest.raises(ExerciseError, match=f"{name}: .*nothing was returned"):
         check(name, unsolved, must_pass=True)
+
+
+class Nasty:
+    def __eq__(self, other):
+        raise RuntimeError("no comparison")
+
+    def __repr__(self):
+        raise RuntimeError("no form")
+
+    __hash__ = None
+
+
+class SilentError(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+def spoil(p):
+    p[0] = np.array([1.0, 2.0])
+    return 1.0
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda p: 10**5000,
+        lambda p: Nasty(),
+        lambda p: sys.exit(),
+        lambda p: (_ for _ in ()).throw(SilentError()),
+        lambda p: "1.0",
+        lambda p: math.nan,
+        lambda p: torch.tensor([1.0, 2.0]),
+        spoil,
+    ],
+)
+def test_nothing_a_reader_writes_breaks_the_page(function, capsys):
+    assert not check("perplexity", function)
+    assert capsys.readouterr().out.startswith("Not yet")
 
 
 def test_a_function_that_changes_its_arguments_is_told_so(capsys):

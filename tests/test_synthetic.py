@@ -172,8 +172,8 @@ def test_nothing_asked_nothing_given():
             "num_symbols",
         ),
         (
-            lambda: HiddenMarkovSource("ab", [[1]], [[0.5, 0.5]]).entropy_rate_bounds(21),
-            "num_symbols",
+            lambda: HiddenMarkovSource("ab", [[1]], [[0.5, 0.5]]).entropy_rate_bounds(25),
+            "num_symbols is 25",
         ),
         (lambda: BracketSource(["("]), "pairs of different characters"),
         (lambda: BracketSource(["()", "(]"]), "pairs of different characters"),

@@ -152,6 +152,18 @@ class TestBadInput:
         assert tokenizer.decode([0, *tokenizer.encode("a"), 1]) == "a"
 
 
+@pytest.mark.parametrize(
+    "content", [{}, {"tokens": "abc"}, {"tokens": ["a"]}, {"tokens": [], "depth": 3}]
+)
+def test_a_whole_file_with_the_wrong_content_is_refused(tmp_path, content):
+    from lmtutor.files import save_json
+
+    for kind in (CharacterTokenizer, WordTokenizer):
+        save_json(tmp_path / "t", kind.kind, content)
+        with pytest.raises(ValueError, match=f"holds no {kind.kind} of this release"):
+            kind.load(tmp_path / "t")
+
+
 def test_min_count_below_one():
     with pytest.raises(ValueError, match="min_count is 0"):
         WordTokenizer(min_count=0)

@@ -139,44 +139,42 @@ def load_corpus(name: str = "kjv", source: str | os.PathLike[str] = "auto") -> C
         )
     info, profile = _CORPORA[name], current_profile()
     road = _road(info, source, profile)
-    splits = (
-        _from_package(info)
-        if road == "package"
-        else _from_hub(info, None if road == "hub" else Path(road))
-    )
+    if road == "package":
+        splits = _from_package(info)
+    else:
+        splits = _from_hub(info, road if isinstance(road, Path) else None)
     if source == "auto" and profile == "smoke":
         splits = {split: documents[: _SMOKE[split]] for split, documents in splits.items()}
     return Corpus(name, **splits, licence=info.licence, citation=info.citation)
 
 
-def _road(info: CorpusInfo, source: str | os.PathLike[str], profile: str) -> str:
-    """ "package", "hub" or the path of a folder."""
+def _road(info: CorpusInfo, source: str | os.PathLike[str], profile: str) -> str | Path:
+    """Where to read from: "package", "hub" or a folder."""
     if source == "auto":
         if info.hub and (profile == "full" or not info.package):
             if profile != "full":
                 raise ValueError(
                     f"the corpus {info.name!r} comes only from the hub, and the profile "
-                    f"{profile!r} stays offline; "
-                    f"call load_corpus({info.name!r}, source='hub') or set LMTUTOR_PROFILE=full"
+                    f"{profile!r} stays offline; call load_corpus({info.name!r}, source='hub') "
+                    "or set LMTUTOR_PROFILE=full"
                 )
             return "hub"
         return "package"
+    if source not in ("package", "hub") and not (source and Path(source).is_dir()):
+        raise ValueError(
+            f"source {source!r} is neither 'auto', 'package', 'hub' nor a folder that exists"
+        )
     if source == "package" and not info.package:
         raise ValueError(
-            f"no package carries the corpus {info.name!r}; call load_corpus({info.name!r}, "
-            "source='hub')"
+            f"no package carries the corpus {info.name!r}; "
+            f"call load_corpus({info.name!r}, source='hub')"
         )
     if source != "package" and not info.hub:
         raise ValueError(
-            f"the corpus {info.name!r} is not on the hub; call load_corpus({info.name!r}, "
-            "source='package')"
+            f"the corpus {info.name!r} is not on the hub; "
+            f"call load_corpus({info.name!r}, source='package')"
         )
-    if source not in ("package", "hub") and not Path(source).is_dir():
-        raise ValueError(
-            f"source {os.fspath(source)!r} is neither 'auto', 'package', 'hub' nor a folder "
-            "that exists"
-        )
-    return os.fspath(source)
+    return str(source) if source in ("package", "hub") else Path(source)
 
 
 # --- from an installed package
@@ -275,20 +273,19 @@ def _from_hub(info: CorpusInfo, folder: Path | None) -> dict[str, list[str]]:
             "needs no network"
         ) from error
     split_up = _SHAPES.get(info.name, _one_per_row)
-    splits = {split: split_up(rows["text"]) for split, rows in loaded.items()}
+    try:
+        splits = {split: split_up(rows["text"]) for split, rows in loaded.items()}
+    except (KeyError, AttributeError, TypeError) as error:
+        raise ValueError(f"{folder or repository} has no column 'text' of strings") from error
     missing = {"train", "validation"} - splits.keys()
     if missing:
         raise ValueError(
             f"{repository} has the splits {sorted(splits)}, but needs "
             f"{' and '.join(sorted(missing))} too"
         )
-    if (
-        "test" not in splits
-    ):  # TinyStories has two splits: every other document of its validation is ours to test on
-        splits["test"], splits["validation"] = (
-            splits["validation"][1::2],
-            splits["validation"][::2],
-        )
+    if "test" not in splits:  # as in TinyStories: we test on every other document of validation
+        validation = splits["validation"]
+        splits["validation"], splits["test"] = validation[::2], validation[1::2]
     return {split: splits[split] for split in ("train", "validation", "test")}
 
 

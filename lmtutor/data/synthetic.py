@@ -48,6 +48,10 @@ class MarkovSource:
             raise ValueError(
                 f"transitions has {contexts} rows, which is no power of the {size} symbols"
             )
+        if contexts > 4096:
+            raise ValueError(
+                f"{contexts} contexts are too many to solve for; 4,096 are the most"
+            )
         self.stationary = _stationary(self._context_chain())
 
     @classmethod
@@ -85,9 +89,7 @@ class MarkovSource:
         symbols = self._spell(context)
         cumulative = np.cumsum(self.transitions, axis=1)
         for uniform in generator.random(max(0, num_symbols - self.order)):
-            symbol = min(
-                int(np.searchsorted(cumulative[context], uniform, side="right")), size - 1
-            )
+            symbol = _draw(cumulative[context], uniform)
             symbols.append(symbol)
             context = (context * size + symbol) % len(self.transitions)
         return "".join(self.alphabet[symbol] for symbol in symbols[:num_symbols])
@@ -169,10 +171,11 @@ class HiddenMarkovSource:
         _check_count(num_symbols, "num_symbols")
         generator = np.random.default_rng(seed)
         state = int(generator.choice(len(self.stationary), p=self.stationary))
+        moves, emitted = np.cumsum(self.transitions, axis=1), np.cumsum(self.emissions, axis=1)
         symbols = []
-        for _ in range(num_symbols):
-            symbols.append(int(generator.choice(len(self.alphabet), p=self.emissions[state])))
-            state = int(generator.choice(len(self.transitions), p=self.transitions[state]))
+        for for_symbol, for_state in generator.random((num_symbols, 2)):
+            symbols.append(_draw(emitted[state], for_symbol))
+            state = _draw(moves[state], for_state)
         return "".join(self.alphabet[symbol] for symbol in symbols)
 
     def log_prob(self, text: str) -> float:
@@ -199,14 +202,13 @@ class HiddenMarkovSource:
         section 4.5, with every one of the V ** n texts summed over.
 
         Raises:
-            ValueError: `num_symbols` is below 1, or so large that there are more than 2 ** 20
-                texts.
+            ValueError: `num_symbols` is below 1, or the sum takes more than 2 ** 24 numbers.
         """
-        _check_count(num_symbols, "num_symbols")
-        if num_symbols < 1 or len(self.alphabet) ** num_symbols > 2**20:
+        entries = len(self.alphabet) ** max(0, num_symbols) * len(self.stationary) ** 2
+        if num_symbols < 1 or entries > 2**24:
             raise ValueError(
-                f"{len(self.alphabet)} ** {num_symbols} texts; give a num_symbols from 1 to "
-                "few enough"
+                f"num_symbols is {num_symbols}, which takes {entries:,} numbers; give at least "
+                f"1, and few enough for {2**24:,} numbers"
             )
         starts = np.diag(self.stationary)  # (S, S): first state, current state
         shorter = longer = starts[None]  # (texts, S, S)
@@ -271,14 +273,16 @@ class BracketSource:
         generator = np.random.default_rng(seed)
         documents = []
         for _ in range(num_documents):
-            text, awaited = "", ""
+            text: list[str] = []
+            awaited: list[str] = []
             while (opens := generator.random() < self.open_probability) or awaited:
                 if opens:
                     kind = self.kinds[generator.integers(len(self.kinds))]
-                    text, awaited = text + kind[0], awaited + kind[1]
+                    text.append(kind[0])
+                    awaited.append(kind[1])
                 else:
-                    text, awaited = text + awaited[-1], awaited[:-1]
-            documents.append(text)
+                    text.append(awaited.pop())
+            documents.append("".join(text))
         return documents
 
     def log_prob(self, document: str) -> float:
@@ -290,13 +294,13 @@ class BracketSource:
         """
         _to_symbols(document, self.alphabet)
         closing_of = {kind[0]: kind[1] for kind in self.kinds}
-        awaited, opened = "", 0
+        awaited: list[str] = []
+        opened = 0
         for character in document:
             if character in closing_of:
-                awaited, opened = awaited + closing_of[character], opened + 1
-            elif awaited.endswith(character):
-                awaited = awaited[:-1]
-            else:
+                awaited.append(closing_of[character])
+                opened += 1
+            elif not awaited or awaited.pop() != character:
                 return -math.inf
         if awaited:
             return -math.inf
@@ -313,9 +317,11 @@ def _check_alphabet(alphabet: str) -> str:
 
 
 def _check_rows(rows: Sequence[Sequence[float]] | np.ndarray, name: str) -> np.ndarray:
-    array = np.asarray(rows, dtype=np.float64)
-    if array.ndim != 2:
-        raise ValueError(f"{name} must be a matrix, but has the shape {array.shape}")
+    array = np.array(rows, dtype=np.float64)  # a copy, which nobody else can change
+    if array.ndim != 2 or array.size == 0:
+        raise ValueError(
+            f"{name} must be a matrix with entries, but has the shape {array.shape}"
+        )
     wrong = np.flatnonzero(
         (array < 0).any(axis=1) | ~np.isclose(array.sum(axis=1), 1, rtol=0, atol=1e-9)
     )
@@ -325,6 +331,12 @@ def _check_rows(rows: Sequence[Sequence[float]] | np.ndarray, name: str) -> np.n
             f"{array[wrong[0]].sum()}"
         )
     return array
+
+
+def _draw(cumulative: np.ndarray, uniform: float) -> int:
+    """The outcome whose share of [0, 1) a uniform number falls into."""
+    place = int(np.searchsorted(cumulative, uniform * cumulative[-1], side="right"))
+    return min(place, len(cumulative) - 1)
 
 
 def _check_count(number: int, name: str) -> None:

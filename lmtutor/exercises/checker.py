@@ -103,24 +103,23 @@ def _problem(
     given = copy.deepcopy(case.arguments)
     try:
         result = function(*given)
-    except Exception as error:
-        return f"{call} raised {type(error).__name__}: {error}. {case.hint}"
+    except (Exception, SystemExit) as error:
+        return f"{call} raised {type(error).__name__}: {_brief(error, str)}. {case.hint}"
     if result is None or result is ...:
-        return (
-            "nothing was returned yet; write the body and run the cell again."
-            if is_first
-            else f"{call} returned None."
-        )
-    if given != case.arguments:
-        return f"{call} changed its arguments; work on a copy."
+        if is_first:
+            return "nothing was returned yet; write the body and run the cell again."
+        return f"{call} returned None."
     try:
+        if given != case.arguments:
+            return f"{call} changed its arguments; work on a copy."
         if case.holds is None:
             passed = _equal(result, exercise.solution(*copy.deepcopy(case.arguments)))
         else:
             passed = bool(case.holds(result, *case.arguments))
     except Exception as error:
         return (
-            f"{call} returned {_brief(result)}, which cannot be tested ({error}). {case.hint}"
+            f"{call} returned {_brief(result)}, which cannot be tested "
+            f"({_brief(error, str)}). {case.hint}"
         )
     return None if passed else f"{call} returned {_brief(result)}. {case.hint}"
 
@@ -130,6 +129,8 @@ def _equal(result: Any, expected: Any) -> bool:
     if isinstance(expected, bool):
         return bool(result) is expected
     if isinstance(expected, int | float):
+        if isinstance(result, str | bytes):
+            return False
         return math.isclose(float(result), expected, rel_tol=1e-9, abs_tol=1e-12)
     if isinstance(expected, dict):
         return result.keys() == expected.keys() and all(
@@ -140,10 +141,10 @@ def _equal(result: Any, expected: Any) -> bool:
     return bool(result == expected)
 
 
-def _brief(value: Any) -> str:
-    text = repr(value)
-    return (
-        text
-        if len(text) <= 80
-        else f"{text[:60]} ... ({len(value) if hasattr(value, '__len__') else text[-10:]})"
-    )
+def _brief(value: Any, form: Callable[[Any], str] = repr) -> str:
+    """A short form of anything, also of what refuses to be shown."""
+    try:
+        text = form(value)
+    except Exception:
+        return f"a {type(value).__name__}"
+    return text if len(text) <= 80 else f"{text[:60]} ..."

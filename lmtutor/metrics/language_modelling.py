@@ -8,6 +8,7 @@ own begin mark.
 """
 
 import math
+import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 
 from lmtutor.metrics.spelling import Speller
-from lmtutor.models.language_model import LanguageModel, inference
+from lmtutor.models.language_model import LanguageModel, inference, windowed_rows
 
 if TYPE_CHECKING:
     from lmtutor.tokenizers import Tokenizer
@@ -51,9 +52,10 @@ def sequence_nats(
         (N,) nats, in the order of `sequences`.
 
     Raises:
-        ValueError: there are no sequences, or an id is outside the model's vocabulary.
+        ValueError: there are no sequences, one is no list of ids, an id is outside the model's
+            vocabulary, or the model's probabilities are no numbers.
     """
-    complete = [[*sequence, model.eos_id] for sequence in sequences]
+    complete = [[*sequence, model.eos_id] for sequence in _checked(sequences)]
     if not complete:
         raise ValueError("there are no sequences to score; give at least one")
     if batch_size < 1:
@@ -67,7 +69,12 @@ def sequence_nats(
             batch = short[first : first + batch_size]
             nats[batch] = _padded_nats(model, [complete[number] for number in batch])
         for number in by_length[len(short) :]:
-            nats[number] = _windowed_nats(model, complete[number], longest)
+            nats[number] = _windowed_nats(model, complete[number])
+    if np.isnan(nats).any():
+        raise ValueError(
+            f"the model gave sequence {int(np.isnan(nats).argmax())} a probability that is no "
+            "number (NaN); look at its weights"
+        )
     return nats
 
 
@@ -86,7 +93,7 @@ def perplexity(
     >>> round(perplexity(UniformModel(50), [[4, 5, 6], [7]]), 9)
     50.0
     """
-    sequences = [list(sequence) for sequence in sequences]
+    sequences = _checked(sequences)
     nats = sequence_nats(model, sequences, batch_size).sum()
     mean = nats / sum(len(sequence) + 1 for sequence in sequences)
     return math.exp(mean) if mean < 709 else math.inf
@@ -119,12 +126,16 @@ def bits_per_byte(
         seed: of those draws.
 
     Raises:
-        ValueError: there are no documents, the tokenizer is lossy and there is no character
-            model, or the tokenizer has more ids than the model.
+        ValueError: there are no documents or resamples, the tokenizer is lossy and there is no
+            character model, or the tokenizer has more ids than the model.
     """
+    if isinstance(documents, str):
+        raise ValueError("documents must be a list, and is one string; write [text]")
     documents = list(documents)
     if not documents:
         raise ValueError("there are no documents to score; give at least one")
+    if num_resamples < 1:
+        raise ValueError(f"num_resamples is {num_resamples}; the smallest is 1")
     if tokenizer.vocab_size > model.vocab_size:
         raise ValueError(
             f"the tokenizer has {tokenizer.vocab_size} ids, but the model knows "
@@ -155,6 +166,19 @@ def bits_per_byte(
     )
 
 
+def _checked(sequences: Iterable[Sequence[int]]) -> list[list[int]]:
+    """The sequences as lists, or a ValueError that says which is none."""
+    checked = []
+    for number, sequence in enumerate(sequences):
+        try:
+            checked.append([operator.index(token) for token in sequence])
+        except TypeError as error:
+            raise ValueError(
+                f"sequence {number} is {sequence!r}, and should be a list of ids ({error})"
+            ) from error
+    return checked
+
+
 def _padded_nats(model: LanguageModel, sequences: list[list[int]]) -> np.ndarray:
     """Sequences that fit the context, padded on the right, where no model can see it before it
     is asked.
@@ -171,20 +195,13 @@ def _padded_nats(model: LanguageModel, sequences: list[list[int]]) -> np.ndarray
     )
 
 
-def _windowed_nats(model: LanguageModel, sequence: list[int], length: int) -> float:
-    """One sequence in windows of `length` inputs; each window but the first scores only its
-    second half.
-    """
-    inputs, targets = torch.tensor([[model.bos_id, *sequence[:-1]]]), torch.tensor([sequence])
-    total, scored = 0.0, 0
-    while scored < len(sequence):
-        stop = min(len(sequence), length if scored == 0 else scored + max(1, length // 2))
-        window = slice(max(0, stop - length), stop)
-        rows = model.log_probs(inputs[:, window])[
-            0, scored - window.start :
-        ]  # (new targets, V)
-        total -= float(rows.gather(-1, targets[0, scored:stop, None]).double().sum())
-        scored = stop
+def _windowed_nats(model: LanguageModel, sequence: list[int]) -> float:
+    """One sequence longer than the context."""
+    inputs, targets = torch.tensor([[model.bos_id, *sequence[:-1]]]), torch.tensor(sequence)
+    total = 0.0
+    for start, rows in windowed_rows(model, inputs):
+        wanted = targets[start : start + len(rows), None].to(rows.device)
+        total -= float(rows.gather(-1, wanted).double().sum())
     return total
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from lmtutor.models.language_model import LanguageModel, inference
+from lmtutor.models.language_model import LanguageModel, inference, windowed_rows
 
 if TYPE_CHECKING:
     from lmtutor.tokenizers import Tokenizer
@@ -86,7 +86,9 @@ class Speller:
                     )
             if not known:
                 nats -= sum(taken[start:stop])
-            position, left, left_known = stop, right, known
+            # A known mark right behind an unknown word may belong to it: x' could go on as x'y.
+            left_known = known and (left_known or start > position)
+            position, left = stop, right
         return (
             math.inf if math.isnan(nats) else nats
         )  # inf - inf: something that happened had the probability 0
@@ -97,10 +99,9 @@ class Speller:
         """
         ids, offsets = self.characters.encode_with_offsets(document)
         with inference(self.model):
-            log_probs = self.model.log_probs(torch.tensor([[self.model.bos_id, *ids]]))[
-                0
-            ]  # (len(ids) + 1, V)
-        rows = log_probs.double().numpy(force=True)
+            inputs = torch.tensor([[self.model.bos_id, *ids]])
+            pieces = [rows for _, rows in windowed_rows(self.model, inputs)]
+        rows = torch.cat(pieces).double().numpy(force=True)  # (len(ids) + 1, V)
         of_ids = rows[range(len(ids) + 1), [*ids, self.model.eos_id]].tolist()
         taken, first = [0.0] * len(document) + of_ids[-1:], [0] * len(document) + [len(ids)]
         for number in reversed(

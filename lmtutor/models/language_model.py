@@ -50,7 +50,14 @@ class LanguageModel(ABC):
         return self.log_probs(before).gather(-1, ids[..., None]).squeeze(-1)
 
     def next_log_probs(self, ids: Tensor) -> Tensor:
-        """(B, T) -> (B, V): the last row of `log_probs`, for those who generate."""
+        """(B, T) -> (B, V): the last row of `log_probs`, for those who generate.
+
+        Raises:
+            ValueError: T is 0, or as `log_probs`.
+        """
+        check_ids(ids, self.vocab_size)
+        if ids.shape[1] == 0:
+            raise ValueError("there is nothing to continue; put the begin mark in front")
         return self.log_probs(ids)[:, -1]
 
 
@@ -77,31 +84,26 @@ class UniformModel(LanguageModel):
         return row.expand(*ids.shape, -1)
 
 
+_ID_TYPES = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+
+
 def check_ids(ids: Tensor, vocab_size: int) -> None:
     """Refuse what is not a (B, T) tensor of ids from 0 to `vocab_size` - 1, naming the first
     offender.
     """
-    if (
-        not isinstance(ids, Tensor)
-        or ids.ndim != 2
-        or ids.is_floating_point()
-        or ids.dtype == torch.bool
-    ):
-        got = (
-            f"{ids.dtype} of shape {tuple(ids.shape)}"
-            if isinstance(ids, Tensor)
-            else type(ids).__name__
-        )
+    if not isinstance(ids, Tensor) or ids.ndim != 2 or ids.dtype not in _ID_TYPES:
+        is_tensor = isinstance(ids, Tensor)
+        got = f"{ids.dtype} of shape {tuple(ids.shape)}" if is_tensor else type(ids).__name__
         raise ValueError(
             f"ids must be a tensor of whole numbers of shape (batch, length), but got {got}"
         )
-    wrong = ((ids < 0) | (ids >= vocab_size)).nonzero()
+    wide = ids.long()
+    wrong = ((wide < 0) | (wide >= vocab_size)).nonzero()
     if len(wrong):
         row, column = wrong[0].tolist()
         raise ValueError(
             f"id {int(ids[row, column])} at position {column} of row {row} is outside the "
-            f"vocabulary of {vocab_size} "
-            "ids; was the model made for another tokenizer?"
+            f"vocabulary of {vocab_size} ids; was the model made for another tokenizer?"
         )
 
 
@@ -114,15 +116,38 @@ def check_marks(vocab_size: int, bos_id: int, eos_id: int) -> None:
         )
 
 
+def windowed_rows(model: LanguageModel, ids: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """`log_probs` of one text of any length, a piece at a time.
+
+    A text longer than the model's context is read in windows that overlap by half, and of each
+    window but the first only the second half is kept.
+
+    Args:
+        model: any language model.
+        ids: (1, T)
+
+    Yields:
+        Where the piece starts, and its rows, (length of the piece, V).
+    """
+    total, done = ids.shape[1], 0
+    length = model.context_length or total
+    while done < total:
+        stop = min(total, length if done == 0 else done + max(1, length // 2))
+        start = max(0, stop - length)
+        yield done, model.log_probs(ids[:, start:stop])[0, done - start :]
+        done = stop
+
+
 @contextmanager
 def inference(model: LanguageModel) -> Iterator[None]:
     """No gradients, and a neural model out of training mode for as long as this lasts."""
-    was_training = isinstance(model, nn.Module) and model.training
-    if isinstance(model, nn.Module):
-        model.eval()
+    modules = list(model.modules()) if isinstance(model, nn.Module) else []
+    were_training = [module.training for module in modules]
+    for module in modules:
+        module.training = False
     try:
         with torch.inference_mode():
             yield
     finally:
-        if isinstance(model, nn.Module):
-            model.train(was_training)
+        for module, was_training in zip(modules, were_training, strict=True):
+            module.training = was_training

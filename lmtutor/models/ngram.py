@@ -9,6 +9,7 @@ pair (place of its first n - 1 tokens in the table one order below, last token),
 64-bit key; so all continuations of a context are neighbours, and one binary search finds them.
 """
 
+import operator
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -118,17 +119,24 @@ class NgramModel(LanguageModel):
         bos_id: int = 0,
         eos_id: int = 1,
     ):
+        try:
+            order, bos_id, eos_id = map(operator.index, (order, bos_id, eos_id))
+            vocab_size = vocab_size if vocab_size is None else operator.index(vocab_size)
+        except TypeError as error:
+            raise ValueError(f"order, vocab_size, marks: {error}") from error
         if order < 1:
             raise ValueError(f"order is {order}; the smallest is 1, the unigram model")
         if smoothing not in SMOOTHINGS:
-            raise ValueError(
-                f"there is no smoothing {smoothing!r}; there are "
-                f"{', '.join(map(repr, SMOOTHINGS))}"
-            )
+            names = ", ".join(map(repr, SMOOTHINGS))
+            raise ValueError(f"there is no smoothing {smoothing!r}; there are {names}")
         if k is not None and (smoothing != "add_k" or not 0 <= k < float("inf")):
             raise ValueError(
                 f"k is {k} with smoothing {smoothing!r}; give a number >= 0, and only with "
                 "'add_k'"
+            )
+        if bos_id == eos_id:
+            raise ValueError(
+                f"the begin mark and the end mark are both {bos_id}; give them two ids"
             )
         if vocab_size is not None:
             check_marks(vocab_size, bos_id, eos_id)
@@ -152,37 +160,44 @@ class NgramModel(LanguageModel):
         """
         tokens = array("q")
         for number, sequence in enumerate(sequences):
-            if isinstance(sequence, int | str):
+            try:
+                ids = [operator.index(token) for token in sequence]
+            except TypeError as error:
                 raise ValueError(
                     f"fit takes a list of sequences of ids, but sequence {number} is "
                     f"{sequence!r}"
-                )
-            if self.bos_id in sequence or self.eos_id in sequence:
+                ) from error
+            if self.bos_id in ids or self.eos_id in ids:
                 raise ValueError(
                     f"sequence {number} holds a begin or end mark; give the ids alone, fit "
                     "adds the marks"
                 )
             tokens.append(self.bos_id)
-            tokens.extend(map(int, sequence))
+            tokens.extend(ids)
             tokens.append(self.eos_id)
         if not tokens:
             raise ValueError("there are no sequences to count; give at least one")
         flat = np.frombuffer(tokens, dtype=np.int64)
-        self.vocab_size = self._given_vocab_size or int(flat.max()) + 1
-        if flat.min() < 0 or flat.max() >= self.vocab_size:
+        vocab_size = self._given_vocab_size or int(flat.max()) + 1
+        if flat.min() < 0 or flat.max() >= vocab_size:
             raise ValueError(
-                f"ids run from {flat.min()} to {flat.max()}, but vocab_size is "
-                f"{self.vocab_size}"
+                f"ids run from {flat.min()} to {flat.max()}, but vocab_size is {vocab_size}"
             )
-        self.tables = count_ngrams(flat, flat == self.bos_id, self.order, self.vocab_size)
+        if vocab_size * len(flat) >= 2**63:
+            raise ValueError(
+                f"{vocab_size} ids and {len(flat)} tokens are too many for keys of 64 bits; "
+                "number the tokens from 0 without gaps"
+            )
+        self.tables = count_ngrams(flat, flat == self.bos_id, self.order, vocab_size)
+        self.vocab_size = vocab_size
         return self
 
     def log_probs(self, ids: Tensor) -> Tensor:
-        """(B, T) -> (B, T, V), float64; needs 8 B T V bytes."""
+        """(B, T) -> (B, T, V), float64; needs about 16 B T V bytes."""
         check_ids(ids, self._fitted_vocab_size())
         result = np.empty((*ids.shape, self.vocab_size))
         for columns, contexts in self._contexts(ids.numpy(force=True)):
-            result[:, columns] = self._rows(contexts).reshape(ids.shape[0], -1, self.vocab_size)
+            result[:, columns] = self._rows(contexts).reshape(result[:, columns].shape)
         return torch.from_numpy(result)
 
     def token_log_probs(self, ids: Tensor) -> Tensor:
@@ -194,14 +209,17 @@ class NgramModel(LanguageModel):
         before = np.insert(tokens, 0, self.bos_id, axis=1)[:, :-1]
         result = np.empty(tokens.shape)
         for columns, contexts in self._contexts(before):
-            result[:, columns] = self._tokens(contexts, tokens[:, columns].reshape(-1)).reshape(
-                len(tokens), -1
+            wanted = tokens[:, columns]
+            result[:, columns] = self._tokens(contexts, wanted.reshape(-1)).reshape(
+                wanted.shape
             )
         return torch.from_numpy(result)
 
     def next_log_probs(self, ids: Tensor) -> Tensor:
         """(B, T) -> (B, V), float64, from the last n - 1 tokens."""
         check_ids(ids, self._fitted_vocab_size())
+        if ids.shape[1] == 0:
+            raise ValueError("there is nothing to continue; put the begin mark in front")
         kept = min(self.order - 1, ids.shape[1])
         return torch.from_numpy(self._rows(ids[:, ids.shape[1] - kept :].numpy(force=True)))
 
@@ -255,19 +273,19 @@ class NgramModel(LanguageModel):
         )
         total = np.where(place < 0, 0, table.sums[past] - table.sums[first])
         entry = table.places(place * self.vocab_size + tokens)
-        counts = np.where(entry < 0, 0, table.sums[entry + 1] - table.sums[entry])
+        counts = np.where(entry < 0, 0.0, table.sums[entry + 1] - table.sums[entry])
         return np.where(tokens == self.bos_id, -np.inf, self._smooth(counts, total))
 
     def _smooth(self, counts: np.ndarray, total: np.ndarray) -> np.ndarray:
-        """Counts of tokens and of their contexts -> log-probabilities, of the same shape as
-        `counts`.
-        """
+        """Counts of tokens and contexts -> log-probabilities, in the place of the counts."""
         choices = self.vocab_size - 1
         denominator = total + self.k * choices
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.log(
-                np.where(denominator > 0, (counts + self.k) / denominator, 1 / choices)
-            )
+        counts += self.k
+        np.divide(counts, denominator, out=counts, where=denominator > 0)
+        np.copyto(counts, 1 / choices, where=denominator == 0)
+        with np.errstate(divide="ignore"):
+            np.log(counts, out=counts)
+        return counts
 
     def _fitted(self) -> list[NgramTable]:
         if not self.tables:
@@ -305,10 +323,30 @@ class NgramModel(LanguageModel):
             ValueError: the file is cut short or was changed, or something else wrote it.
         """
         settings, arrays = load_arrays(path, _KIND)
-        model = cls(**settings)
-        model.vocab_size = settings["vocab_size"]
-        model.tables = [
-            NgramTable.from_counts(arrays[f"keys_{order}"], arrays[f"counts_{order}"])
-            for order in range(1, model.order + 1)
-        ]
+        try:
+            model = cls(**settings)
+            model.vocab_size = settings["vocab_size"]
+            model.tables = [
+                _checked_table(arrays[f"keys_{order}"], arrays[f"counts_{order}"])
+                for order in range(1, model.order + 1)
+            ]
+        except (TypeError, KeyError, ValueError) as error:
+            raise ValueError(
+                f"{path} holds no n-gram model of this release ({error})"
+            ) from error
         return model
+
+
+def _checked_table(keys: np.ndarray, counts: np.ndarray) -> NgramTable:
+    """A table read from a file, if its two arrays fit one another."""
+    if (
+        keys.ndim != 1
+        or keys.shape != counts.shape
+        or {keys.dtype, counts.dtype} != {np.dtype("int64")}
+    ):
+        raise ValueError(
+            f"keys are {keys.dtype} {keys.shape}, counts {counts.dtype} {counts.shape}"
+        )
+    if (np.diff(keys) <= 0).any() or (counts < 0).any():
+        raise ValueError("keys are not in order, or a count is negative")
+    return NgramTable.from_counts(keys, counts)

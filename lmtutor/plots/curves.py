@@ -1,10 +1,24 @@
-"""Lines, intervals and surprises."""
+"""Lines, intervals and surprises. What is infinite cannot be drawn, and is refused."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
 from lmtutor.plots.style import HUES, INK, new_figure
+
+
+def _check_finite(**numbers: Sequence[float]) -> None:
+    for name, values in numbers.items():
+        wrong = [value for value in values if not math.isfinite(value)]
+        if wrong:
+            raise ValueError(f"{name} holds {wrong[0]}, which cannot be drawn; leave it out")
+
+
+def _literal(text: str) -> str:
+    """A label as it is: matplotlib would read $ as mathematics and hide what begins with _."""
+    escaped = text.replace("$", r"\$")
+    return f"\u200b{escaped}" if escaped.startswith("_") else escaped
 
 
 def plot_curves(
@@ -26,7 +40,8 @@ def plot_curves(
         floor: a name and a value that is drawn as a dashed line across.
 
     Raises:
-        ValueError: there is no curve, or one has no points or unequal numbers of them.
+        ValueError: there is no curve, or one has no points or unequal numbers of them,
+            or a number is infinite or NaN.
     """
     if not curves:
         raise ValueError("there are no curves to draw; give at least one")
@@ -37,9 +52,12 @@ def plot_curves(
                 f"the curve {name!r} has {len(x)} x and {len(y)} y values; give as many of "
                 "both, at least one"
             )
-        axes.plot(x, y, marker=marker, markersize=5, label=name)
+        _check_finite(x=x, y=y)
+        axes.plot(x, y, marker=marker, markersize=5, label=_literal(name))
     if floor is not None:
-        axes.axhline(floor[1], color=INK, linestyle="--", linewidth=1.2, label=floor[0])
+        axes.axhline(
+            floor[1], color=INK, linestyle="--", linewidth=1.2, label=_literal(floor[0])
+        )
     if x_log:
         axes.set_xscale("log")
     if y_log:
@@ -64,7 +82,8 @@ def plot_intervals(
     dot.
 
     Raises:
-        ValueError: there is nothing to draw, or the sequences differ in length.
+        ValueError: there is nothing to draw, or the sequences differ in length,
+            or a number is infinite or NaN.
     """
     lengths = {len(names), len(values), len(lows), len(highs)}
     if len(lengths) > 1 or not names:
@@ -72,6 +91,7 @@ def plot_intervals(
             f"names, values, lows and highs have {sorted(lengths)} entries; give as many of "
             "each, at least one"
         )
+    _check_finite(values=values, lows=lows, highs=highs)
     figure, axes = new_figure(height=1.1 + 0.36 * len(names))
     places = list(range(len(names)))
     below = [value - low for value, low in zip(values, lows, strict=True)]
@@ -89,7 +109,7 @@ def plot_intervals(
             fontsize=10,
             color=INK,
         )
-    axes.set_yticks(places, list(names))
+    axes.set_yticks(places, list(map(_literal, names)))
     axes.set_ylim(len(names) - 0.5, -0.7)
     axes.set_xlim(0, 1.08 * max(highs))
     axes.set_xlabel(x_label)
@@ -105,7 +125,8 @@ def plot_surprisal(tokens: Sequence[str], bits: Mapping[str, Sequence[float]]) -
         bits: name of the model to (T,) -log2 P(token | tokens before).
 
     Raises:
-        ValueError: there are no tokens or models, or the numbers of tokens and bits differ.
+        ValueError: there are no tokens or models, or the numbers of tokens and bits differ,
+            or a number is infinite or NaN.
     """
     if not tokens or not bits or any(len(costs) != len(tokens) for costs in bits.values()):
         raise ValueError(
@@ -113,14 +134,15 @@ def plot_surprisal(tokens: Sequence[str], bits: Mapping[str, Sequence[float]]) -
             f"{[len(costs) for costs in bits.values()]}; "
             "give one number of bits for each token"
         )
+    _check_finite(bits=[cost for costs in bits.values() for cost in costs])
     figure, axes = new_figure(width=max(5.6, 0.42 * len(tokens)))
     width = 0.8 / len(bits)
     for number, (name, costs) in enumerate(bits.items()):
         places = [
             token + (number - (len(bits) - 1) / 2) * width for token in range(len(tokens))
         ]
-        axes.bar(places, costs, width, label=name)
-    axes.set_xticks(range(len(tokens)), list(tokens))
+        axes.bar(places, costs, width, label=_literal(name))
+    axes.set_xticks(range(len(tokens)), list(map(_literal, tokens)))
     if len(tokens) > 10:
         for label in axes.get_xticklabels():
             label.set(rotation=60, ha="right", rotation_mode="anchor")

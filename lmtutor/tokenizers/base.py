@@ -97,9 +97,15 @@ class Tokenizer(ABC):
                 it.
         """
         content = load_json(path, cls.kind)
-        tokens = content.pop("tokens")
-        tokenizer = cls(**content)
-        tokenizer._vocabulary = Vocabulary(tokens)
+        try:
+            tokens = content.pop("tokens")
+            tokenizer = cls(**content)
+            tokenizer._vocabulary = Vocabulary(tokens)
+            first = [BEGIN, END, *tokenizer._learn([])]
+            if not isinstance(tokens, list) or tokens[: len(first)] != first:
+                raise ValueError(f"its tokens do not begin with {first[:3]}")
+        except (TypeError, KeyError, AttributeError, ValueError) as error:
+            raise ValueError(f"{path} holds no {cls.kind} of this release ({error})") from error
         return tokenizer
 
     def _settings(self) -> dict[str, Any]:
