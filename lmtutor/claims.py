@@ -6,6 +6,7 @@ Left out: tests of significance. Put what the claim rests on, an interval say, i
 
 import operator
 from collections.abc import Callable
+from itertools import combinations
 from typing import Any
 
 from lmtutor.display import show_verdict
@@ -89,7 +90,8 @@ def _show(sides: list[Any]) -> list[str]:
     """The sides in as few digits as tell them apart."""
     for digits in range(4, 18):
         shown = [_round(side, digits) for side in sides]
-        if len(set(shown)) == len(set(map(repr, sides))):
+        pairs = zip(sides, shown, strict=True)
+        if all((a == b) == (x == y) for (a, x), (b, y) in combinations(pairs, 2)):
             break
     return shown
 

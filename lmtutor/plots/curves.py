@@ -66,8 +66,8 @@ def plot_curves(
         axes.yaxis.set_minor_formatter("{x:g}")
     axes.set(xlabel=x_label, ylabel=y_label)
     axes.grid(visible=True)
-    if len(curves) > 1 or floor is not None:
-        axes.legend(labelcolor=INK, frameon=False)
+    if len(curves) > 1 or floor is not None:  # beside the curves, where it covers none
+        axes.legend(labelcolor=INK, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
