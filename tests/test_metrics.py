@@ -211,6 +211,13 @@ def test_a_space_that_must_be_there_costs_next_to_nothing():
     assert speller.nats("a .") > 5  # before a full stop, nothing is usual
 
 
+def test_a_space_that_must_be_there_is_certain_whatever_the_character_model_thinks():
+    """It has mostly seen a b right behind an a; but two words cannot stand there."""
+    model, characters = a_character_model(["ab", "ab", "a b"], k=1e-6)
+    words = WordTokenizer().fit(["a b"])
+    assert Speller(model, characters, words).nats("a b") < 1e-3
+
+
 def test_an_unknown_word_costs_its_letters():
     model, characters = a_character_model(k=0.01)
     words = WordTokenizer().fit(["a"])

@@ -39,15 +39,15 @@ def name_the_cache(app: Sphinx, config: Config) -> None:
 
 
 def drop_thebe(app: Sphinx, config: Config) -> None:
-    """Jupyter Book always loads sphinx-thebe, and its scripts name an outside host; unhook
-    it.
-    """
+    """Jupyter Book always loads sphinx-thebe, whose scripts name an outside host; unhook it."""
     for listeners in app.events.listeners.values():
         listeners[:] = [
             listener
             for listener in listeners
             if not listener.handler.__module__.startswith("sphinx_thebe")
         ]
+    sheets = app.registry.css_files
+    sheets[:] = [sheet for sheet in sheets if sheet[0] != "sphinx-thebe.css"]
 
 
 def setup(app: Sphinx) -> dict[str, bool | str]:

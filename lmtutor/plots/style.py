@@ -21,12 +21,10 @@ _STYLE: Any = {
     "axes.prop_cycle": cycler(color=HUES),
     "axes.spines.right": False,
     "axes.spines.top": False,
-    "axes.titlecolor": INK,
     "figure.facecolor": PAPER,
     "font.size": 11,
     "grid.alpha": 0.25,
     "grid.color": INK,
-    "text.color": INK,
     "xtick.color": INK,
     "ytick.color": INK,
 }
