@@ -1,6 +1,8 @@
 """What is built is what is meant to be shipped, and the files that go with it agree."""
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -120,6 +122,12 @@ def test_the_code_on_the_front_pages_runs(page, capsys, monkeypatch):
     assert "bits per byte" in capsys.readouterr().out
 
 
+needs_make = pytest.mark.skipif(
+    sys.platform == "win32" or shutil.which("make") is None, reason="there is no make here"
+)
+
+
+@needs_make
 def test_the_makefile_refuses_an_old_python(tmp_path):
     old = tmp_path / "python"
     old.write_text('#!/bin/sh\ncase "$1" in -V) echo Python 3.9.2;; *) exit 1;; esac\n')
@@ -136,12 +144,13 @@ def test_the_makefile_refuses_an_old_python(tmp_path):
     assert "Python 3.9.2" in made.stderr
 
 
+@needs_make
 def test_the_makefile_says_what_to_do_where_no_index_is_reached(tmp_path):
     made = subprocess.run(
         ["make", "test", f"PYTHON={sys.executable}", f"VENV={tmp_path / 'venv'}"],
         cwd=ROOT,
         env={
-            "PATH": __import__("os").environ["PATH"],
+            "PATH": os.environ["PATH"],
             "PIP_CONFIG_FILE": "/dev/null",
             "PIP_INDEX_URL": "http://127.0.0.1:9/simple",
             "PIP_RETRIES": "0",
