@@ -60,8 +60,8 @@ class Sample(Strategy):
     def __post_init__(self) -> None:
         if not 0 < self.temperature < float("inf"):
             raise ValueError(
-                f"temperature is {self.temperature}; it must be above 0 (for the limit 0 use "
-                "Greedy())"
+                f"temperature is {self.temperature}; it must be above 0 (for the limit 0 "
+                "use Greedy())"
             )
         if self.top_k is not None and (self.top_k != int(self.top_k) or self.top_k < 1):
             raise ValueError(f"top_k is {self.top_k}; it must be a whole number from 1 up")
@@ -116,8 +116,8 @@ def generate(
         The prompt and what follows it.
 
     Raises:
-        ValueError: max_new_tokens is negative, or a prompt id is outside the model's
-            vocabulary.
+        ValueError: max_new_tokens is negative, a prompt id is outside the model's vocabulary,
+            or the model's probabilities are no numbers or all zero.
     """
     if max_new_tokens < 0:
         raise ValueError(f"max_new_tokens is {max_new_tokens}; it cannot be negative")

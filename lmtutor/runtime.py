@@ -82,9 +82,8 @@ def page_cost() -> None:
     }
     text = (
         f"This page took {cost['cpu_seconds']:.0f} s of processor time and "
-        f"{cost['peak_bytes'] / 2**20:,.0f} MiB "
-        f"on {cost['threads']} thread{'s' * (cost['threads'] > 1)}, with Python "
-        f"{sys.version.split()[0]} "
-        f"and torch {torch.__version__}."
+        f"{cost['peak_bytes'] / 2**20:,.0f} MiB on {cost['threads']} "
+        f"thread{'s' * (cost['threads'] > 1)}, with Python {sys.version.split()[0]} and torch "
+        f"{torch.__version__}."
     )
     show(text, {"text/html": f"<p><em>{html.escape(text)}</em></p>"}, {"cost": cost})

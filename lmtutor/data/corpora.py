@@ -166,13 +166,13 @@ def _road(info: CorpusInfo, source: str | os.PathLike[str], profile: str) -> str
         )
     if source == "package" and not info.package:
         raise ValueError(
-            f"no package carries the corpus {info.name!r}; "
-            f"call load_corpus({info.name!r}, source='hub')"
+            f"no package carries the corpus {info.name!r}; call load_corpus({info.name!r}, "
+            "source='hub')"
         )
     if source != "package" and not info.hub:
         raise ValueError(
-            f"the corpus {info.name!r} is not on the hub; "
-            f"call load_corpus({info.name!r}, source='package')"
+            f"the corpus {info.name!r} is not on the hub; call load_corpus({info.name!r}, "
+            "source='package')"
         )
     return str(source) if source in ("package", "hub") else Path(source)
 
@@ -239,8 +239,7 @@ def _check_sha256(text: str, expected: str, path: Path, info: CorpusInfo) -> Non
     if actual != expected:
         raise ValueError(
             f"the text in {path} has the checksum {actual[:12]}..., and that of {info.package} "
-            "has "
-            f"{expected[:12]}...; {_reinstall(info)}"
+            f"has {expected[:12]}...; {_reinstall(info)}"
         )
 
 
@@ -267,10 +266,8 @@ def _from_hub(info: CorpusInfo, folder: Path | None) -> dict[str, list[str]]:
             ) from error
         raise ConnectionError(
             f"the hub's {repository} could not be loaded ({type(error).__name__}); check the "
-            "network and that "
-            "HF_HUB_OFFLINE is not set, give the folder of a snapshot as source, or use "
-            "load_corpus('kjv'), which "
-            "needs no network"
+            "network and that HF_HUB_OFFLINE is not set, give the folder of a snapshot as "
+            "source, or use load_corpus('kjv'), which needs no network"
         ) from error
     split_up = _SHAPES.get(info.name, _one_per_row)
     try:

@@ -160,9 +160,8 @@ class HiddenMarkovSource:
         ):
             raise ValueError(
                 f"transitions is {self.transitions.shape} and emissions "
-                f"{self.emissions.shape}; "
-                f"{len(alphabet)} symbols and {states} states need {(states, states)} and "
-                f"{(states, len(alphabet))}"
+                f"{self.emissions.shape}; {len(alphabet)} symbols and {states} states need "
+                f"{(states, states)} and {(states, len(alphabet))}"
             )
         self.stationary = _stationary(self.transitions)
 

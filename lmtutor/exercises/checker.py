@@ -118,8 +118,8 @@ def _problem(
             passed = bool(case.holds(result, *case.arguments))
     except Exception as error:
         return (
-            f"{call} returned {_brief(result)}, which cannot be tested "
-            f"({_brief(error, str)}). {case.hint}"
+            f"{call} returned {_brief(result)}, which cannot be tested ({_brief(error, str)}). "
+            f"{case.hint}"
         )
     return None if passed else f"{call} returned {_brief(result)}. {case.hint}"
 

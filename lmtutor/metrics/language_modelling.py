@@ -139,16 +139,13 @@ def bits_per_byte(
     if tokenizer.vocab_size > model.vocab_size:
         raise ValueError(
             f"the tokenizer has {tokenizer.vocab_size} ids, but the model knows "
-            f"{model.vocab_size}; "
-            f"make the model with vocab_size={tokenizer.vocab_size}"
+            f"{model.vocab_size}; make the model with vocab_size={tokenizer.vocab_size}"
         )
     if not tokenizer.is_lossless and character_model is None:
         raise ValueError(
             f"{type(tokenizer).__name__} loses part of the text (white space, unknown words), "
-            "so its tokens alone "
-            "have no bits per byte; give character_model=(model, tokenizer) to pay for what "
-            "is lost, or use a "
-            "lossless tokenizer"
+            "so its tokens alone have no bits per byte; give character_model=(model, "
+            "tokenizer) to pay for what is lost, or use a lossless tokenizer"
         )
     sequences = [tokenizer.encode(document) for document in documents]
     nats = sequence_nats(model, sequences)

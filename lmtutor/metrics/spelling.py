@@ -42,9 +42,8 @@ class Speller:
         if not characters.is_lossless or characters.vocab_size > model.vocab_size:
             raise ValueError(
                 f"the character model must read every text: its {type(characters).__name__} "
-                "has "
-                f"{characters.vocab_size} ids (lossless: {characters.is_lossless}), the model "
-                f"{model.vocab_size}"
+                f"has {characters.vocab_size} ids (lossless: {characters.is_lossless}), the "
+                f"model {model.vocab_size}"
             )
         self.model, self.characters, self.tokenizer = model, characters, tokenizer
         self._first_id = functools.cache(lambda character: characters.encode(character)[0])

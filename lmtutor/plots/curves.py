@@ -131,8 +131,7 @@ def plot_surprisal(tokens: Sequence[str], bits: Mapping[str, Sequence[float]]) -
     if not tokens or not bits or any(len(costs) != len(tokens) for costs in bits.values()):
         raise ValueError(
             f"there are {len(tokens)} tokens, and bits for "
-            f"{[len(costs) for costs in bits.values()]}; "
-            "give one number of bits for each token"
+            f"{[len(costs) for costs in bits.values()]}; give one number of bits for each token"
         )
     _check_finite(bits=[cost for costs in bits.values() for cost in costs])
     figure, axes = new_figure(width=max(5.6, 0.42 * len(tokens)))

@@ -127,8 +127,8 @@ def check_text(text: object) -> str:
     except UnicodeEncodeError as error:
         raise ValueError(
             f"the text has a lone surrogate, {text[error.start]!r}, at position {error.start}; "
-            "such text has no "
-            "UTF-8 form: mend what read it, or use text.encode('utf-8', 'replace').decode()"
+            "such text has no UTF-8 form: mend what read it, or use text.encode('utf-8', "
+            "'replace').decode()"
         ) from error
     return text
 
