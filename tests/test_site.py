@@ -231,9 +231,10 @@ def test_the_scoreboard_and_the_costs_were_gathered():
     assert names[-1] == "all pages"
     assert any("What is a language model?" in name for name in names)
     for row in soup("book/costs.html").select("table tbody tr")[:-1]:
-        seconds, _, memory, threads = (
+        wall, processor, memory, threads = (
             float(cell.get_text().replace(",", "")) for cell in row.find_all("td")
         )
-        assert 1 < seconds <= 90, "a chapter has 90 seconds"
+        assert 1 < processor <= 90, "a chapter has 90 seconds, on a machine of its own"
+        assert wall > 1
         assert 100 < memory <= 4096, "a chapter has 4 GiB"
         assert threads >= 1
