@@ -51,12 +51,12 @@ def claim(sentence: str, left: Any, relation: str, right: Any) -> None:
         )
     bounds = list(right) if relation == "between" and hasattr(right, "__iter__") else [right]
     sides = [_plain(left), *map(_plain, bounds)]
-    if relation == "between" and (len(sides) != 3 or sides[1] > sides[2]):
-        raise ValueError(
-            f"'between' needs a pair (low, high) in ascending order, but got {right!r}"
-        )
     is_number = all(side == side for side in sides)  # NaN is the one value unequal to itself
     try:
+        if relation == "between" and (len(sides) != 3 or sides[1] > sides[2]):
+            raise ValueError(
+                f"'between' needs a pair (low, high) in ascending order, but got {right!r}"
+            )
         holds = is_number and _RELATIONS[relation](sides[0], *sides[1:])
     except TypeError as error:
         raise ValueError(

@@ -23,7 +23,7 @@ def write_aside(path: PathLike, content: bytes) -> None:
 
     It is written to a new file in the same folder, forced to the disk, and then renamed. If the
     disk fills up or the process is killed on the way, what stood at `path` before is still
-    there.
+    there. A link is followed, and the permissions of an older file stay.
 
     Raises:
         OSError: the folder does not exist or cannot be written, or the disk is full.

@@ -117,6 +117,7 @@ def test_evidence_has_digits_enough_to_be_believed(capsys):
         ([1], "==", [1]),
         (None, "<", 1),
         (1, "<", "a"),
+        (1, "between", ("a", 2)),
     ],
 )
 def test_what_does_not_compare_is_refused(left, relation, right):

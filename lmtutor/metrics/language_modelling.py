@@ -96,7 +96,7 @@ def perplexity(
     sequences = _checked(sequences)
     nats = sequence_nats(model, sequences, batch_size).sum()
     mean = nats / sum(len(sequence) + 1 for sequence in sequences)
-    return math.exp(mean) if mean < 709 else math.inf
+    return math.exp(mean) if mean < 709 else math.inf  # exp(710) is too large for a float
 
 
 def bits_per_byte(
