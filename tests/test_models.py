@@ -203,7 +203,8 @@ def test_the_uniform_model_is_uniform():
         (lambda: NgramModel(2, bos_id=1), "are both 1; give them two ids"),
         (lambda: NgramModel(2).fit([[2, 2.7]]), "sequence 0 is"),
         (lambda: NgramModel(2).fit([["2"]]), "sequence 0 is"),
-        (lambda: NgramModel(2).fit([[2**62, 2]]), "too many for keys of 64 bits"),
+        (lambda: NgramModel(2).fit([[2**62, 2]]), "holds an id beyond 32 bits"),
+        (lambda: NgramModel(2).fit([[2**30, 2]]), "1073741825 ids is too large"),
         (
             lambda: NgramModel(2).fit([[2]]).next_log_probs(torch.empty(1, 0).long()),
             "nothing to continue",
