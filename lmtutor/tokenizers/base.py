@@ -85,7 +85,9 @@ class Tokenizer(ABC):
         """Write the tokenizer to a JSON file; an older file at `path` stays whole if that
         fails.
         """
-        save_json(path, self.kind, {"tokens": list(self.vocabulary), **self._settings()})
+        learnt = self._learnt()
+        content = {"tokens": list(self.vocabulary), **self._settings()}
+        save_json(path, self.kind, content if learnt is None else {**content, "learnt": learnt})
 
     @classmethod
     def load(cls, path: PathLike) -> Self:
@@ -98,12 +100,13 @@ class Tokenizer(ABC):
         """
         content = load_json(path, cls.kind)
         try:
-            tokens = content.pop("tokens")
+            tokens, learnt = content.pop("tokens"), content.pop("learnt", None)
             tokenizer = cls(**content)
             tokenizer._vocabulary = Vocabulary(tokens)
             first = [BEGIN, END, *tokenizer._learn([])]
             if not isinstance(tokens, list) or tokens[: len(first)] != first:
                 raise ValueError(f"its tokens do not begin with {first[:3]}")
+            tokenizer._restore(learnt)
         except (TypeError, KeyError, AttributeError, ValueError) as error:
             raise ValueError(f"{path} holds no {cls.kind} of this release ({error})") from error
         return tokenizer
@@ -111,6 +114,13 @@ class Tokenizer(ABC):
     def _settings(self) -> dict[str, Any]:
         """The arguments that make the same tokenizer again."""
         return {}
+
+    def _learnt(self) -> Any:
+        """What `fit` learnt besides the vocabulary, in a form that JSON can hold."""
+        return None
+
+    def _restore(self, learnt: Any) -> None:  # noqa: B027  (most have nothing to restore)
+        """Take over what `_learnt` gave; the vocabulary is there already."""
 
 
 def check_text(text: object) -> str:

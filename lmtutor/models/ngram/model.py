@@ -286,7 +286,7 @@ class NgramModel(LanguageModel):
             places: for each order (B, T + 1), of the tokens with the begin mark in front.
         """
         tables = cast("list[BackoffTable]", self.tables)
-        result = tables[0].log_probs[places[0][:, 1:]]
+        result: np.ndarray = tables[0].log_probs[places[0][:, 1:]]
         for order, table in enumerate(tables[1:], 1):
             result += tables[order - 1].backoffs[places[order - 1][:, :-1]]
             entry = places[order][:, 1:]

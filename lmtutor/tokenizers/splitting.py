@@ -1,0 +1,44 @@
+"""Cut a text into chunks, across which no sub-word reaches.
+
+Source: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", section 2.2,
+    with the pattern of the code released with it.
+Left out: scripts that write no spaces, such as Chinese, are not cut into words; accents written
+as code points of their own end a run of letters, as they do in GPT-2.
+"""
+
+import re
+
+from lmtutor.tokenizers.unicode_tables import LETTERS, NUMBERS, SPACES
+
+
+def _inside(ranges: str) -> str:
+    """The ranges as they stand between the brackets of a regular expression."""
+    ends = [[chr(int(end, 16)) for end in part.split("-")] for part in ranges.split()]
+    return "".join("-".join(pair) for pair in ends)
+
+
+_L, _N, _S = map(_inside, (LETTERS, NUMBERS, SPACES))
+
+PATTERN = (
+    "'(?:[sdmt]|ll|ve|re)"  # the ends of isn't, we'll, ...
+    f"| ?[{_L}]+"  # letters, with the space in front of them
+    f"| ?[{_N}]+"
+    f"| ?[^{_S}{_L}{_N}]+"  # punctuation and all else
+    f"|[{_S}]+(?![^{_S}])"  # white space, but for the last space before a word
+    f"|[{_S}]+"
+)
+"""The regular expression, for Python and for Oniguruma. It is GPT-2's with the tables of
+Unicode written out, so that it means the same wherever it is used.
+"""
+
+_find = re.compile(PATTERN).findall
+
+
+def split_chunks(text: str) -> list[str]:
+    """The chunks of a text; joined, they are the text again.
+
+    >>> split_chunks("In the year 1611, isn't it?  No")
+    ['In', ' the', ' year', ' 1611', ',', ' isn', "'t", ' it', '?', ' ', ' No']
+    """
+    chunks: list[str] = _find(text)
+    return chunks
