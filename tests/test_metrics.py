@@ -290,3 +290,79 @@ def test_an_impossible_spelling_is_infinite_not_nan():
 def test_bad_input_is_refused_with_a_reason(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+# --- for Hugging Face's evaluate
+
+
+@pytest.fixture(scope="module")
+def predictions_and_texts():
+    tokenizer = CharacterTokenizer().fit(["abba", "b"])
+    model = NgramModel(2, "kneser_ney", vocab_size=tokenizer.vocab_size)
+    model.fit([tokenizer.encode("abba")])
+    texts = ["ab", "", "bbaé", "a"]
+    ids = [torch.tensor([[*tokenizer.encode(text), tokenizer.eos_id]]) for text in texts]
+    return model, tokenizer, [model.token_log_probs(row)[0].tolist() for row in ids], texts
+
+
+def test_evaluate_s_metrics_equal_the_functions_and_combine(predictions_and_texts):
+    import evaluate
+
+    from lmtutor.metrics import BitsPerByteMetric, PerplexityMetric
+
+    model, tokenizer, log_probs, texts = predictions_and_texts
+    expected = bits_per_byte(model, tokenizer, texts, num_resamples=50, seed=3)
+    scores = BitsPerByteMetric().compute(
+        predictions=log_probs, references=texts, num_resamples=50, seed=3
+    )
+    assert scores == pytest.approx(
+        {"bits_per_byte": expected.value, "low": expected.low, "high": expected.high}
+    )
+    of_tokens = perplexity(model, map(tokenizer.encode, texts))
+    both = evaluate.combine([PerplexityMetric(), BitsPerByteMetric()])
+    for row, text in zip(log_probs, texts, strict=True):  # one document after the other
+        both.add(predictions=row, references=text)
+    combined = both.compute()
+    assert combined["perplexity"] == pytest.approx(of_tokens)
+    assert combined["bits_per_byte"] == pytest.approx(expected.value)
+
+
+def test_evaluate_s_metrics_are_of_the_corpus_and_no_mean_over_texts():
+    from lmtutor.metrics import PerplexityMetric
+
+    predictions = [[math.log(0.5)] * 3, [math.log(1 / 32)]]
+    found = PerplexityMetric().compute(predictions=predictions)["perplexity"]
+    assert found == pytest.approx(4.0)
+    assert found != pytest.approx((2 + 32) / 2)
+    assert PerplexityMetric().compute(predictions=[[-math.inf]]) == {"perplexity": math.inf}
+
+
+@pytest.mark.parametrize(
+    ("predictions", "message"),
+    [
+        ([[-1.0], [0.3]], "prediction 1 holds 0.3"),
+        ([[-1.0], []], "prediction 1 is empty"),
+        ([[math.nan]], "prediction 0 holds nan"),
+    ],
+)
+def test_evaluate_s_metrics_refuse_what_is_no_log_probability(predictions, message):
+    from lmtutor.metrics import BitsPerByteMetric, PerplexityMetric
+
+    with pytest.raises(ValueError, match=message):
+        PerplexityMetric().compute(predictions=predictions)
+    with pytest.raises(ValueError, match=message):
+        BitsPerByteMetric().compute(
+            predictions=predictions, references=["x"] * len(predictions)
+        )
+
+
+def test_importing_the_metrics_does_not_import_evaluate():
+    import subprocess
+    import sys
+
+    code = "import lmtutor.metrics, sys; sys.exit('evaluate' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    import lmtutor.metrics
+
+    with pytest.raises(AttributeError, match="has no 'bleu'; it has BitsPerByte"):
+        _ = lmtutor.metrics.bleu

@@ -134,8 +134,7 @@ def bits_per_byte(
     documents = list(documents)
     if not documents:
         raise ValueError("there are no documents to score; give at least one")
-    if num_resamples < 1:
-        raise ValueError(f"num_resamples is {num_resamples}; the smallest is 1")
+    _check_resamples(num_resamples)
     if tokenizer.vocab_size > model.vocab_size:
         raise ValueError(
             f"the tokenizer has {tokenizer.vocab_size} ids, but the model knows "
@@ -153,11 +152,11 @@ def bits_per_byte(
         speller = Speller(*character_model, tokenizer)
         nats = nats + [speller.nats(document) for document in documents]
     sizes = np.array([len(document.encode()) + 1 for document in documents])
-    low, high = _bootstrap(nats, sizes, num_resamples, seed)
+    value, low, high = bootstrap_bits_per_byte(nats, sizes, num_resamples, seed)
     return BitsPerByte(
-        value=float(nats.sum() / sizes.sum() / math.log(2)),
-        low=low / math.log(2),
-        high=high / math.log(2),
+        value=value,
+        low=low,
+        high=high,
         num_bytes=int(sizes.sum()),
         num_tokens=sum(len(sequence) + 1 for sequence in sequences),
     )
@@ -202,12 +201,27 @@ def _windowed_nats(model: LanguageModel, sequence: list[int]) -> float:
     return total
 
 
-def _bootstrap(
+def _check_resamples(num_resamples: int) -> None:
+    if num_resamples < 1:
+        raise ValueError(f"num_resamples is {num_resamples}; the smallest is 1")
+
+
+def bootstrap_bits_per_byte(
     nats: np.ndarray, sizes: np.ndarray, num_resamples: int, seed: int
-) -> tuple[float, float]:
-    """The 2.5% and 97.5% points of sum(nats) / sum(sizes) over documents drawn with
-    replacement.
+) -> tuple[float, float, float]:
+    """Bits per byte of all documents together, and the 2.5% and 97.5% points of the same over
+    documents drawn with replacement.
+
+    Args:
+        nats: (N,) -ln P of each document.
+        sizes: (N,) its bytes, and one for its end.
+        num_resamples: how often documents are drawn.
+        seed: of the draws.
+
+    Raises:
+        ValueError: num_resamples is below 1.
     """
+    _check_resamples(num_resamples)
     generator = np.random.default_rng(seed)
     ratios = np.empty(num_resamples)
     for draw in range(num_resamples):
@@ -216,4 +230,5 @@ def _bootstrap(
     low, high = np.quantile(
         ratios, [0.025, 0.975], method="inverted_cdf"
     )  # no interpolation: inf - inf is no number
-    return float(low), float(high)
+    bits = 1 / math.log(2)
+    return float(nats.sum() / sizes.sum() * bits), float(low * bits), float(high * bits)

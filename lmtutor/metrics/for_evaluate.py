@@ -1,0 +1,94 @@
+"""Perplexity and bits per byte for those who work with Hugging Face's `evaluate`.
+
+`evaluate.load("perplexity")` downloads a script, runs a model of its own choice, and averages
+the perplexities of single texts. These classes download nothing, take the log-probabilities of
+any model, and are those of the whole corpus. Importing this module imports `evaluate`, which
+takes seconds; `lmtutor.metrics` does so when one of the classes is first asked for.
+"""
+
+import math
+from collections.abc import Sequence
+
+import datasets
+import evaluate
+import numpy as np
+
+from lmtutor.metrics.language_modelling import bootstrap_bits_per_byte
+
+_PREDICTIONS = datasets.Sequence(datasets.Value("float64"))
+_INPUTS = (
+    "predictions: for each document ln P of each of its tokens and of its end mark, as "
+    "`token_log_probs` gives them"
+)
+
+
+class PerplexityMetric(evaluate.Metric):
+    """exp of the mean -log P per token, over all documents together.
+
+    Predictions are, for each document, the natural log-probabilities of its tokens and of its
+    end mark.
+
+    >>> PerplexityMetric().compute(predictions=[[math.log(0.5)], [math.log(0.125)]])
+    {'perplexity': 4.0}
+    """
+
+    def _info(self) -> evaluate.MetricInfo:
+        return evaluate.MetricInfo(
+            description="How many equally likely choices a token feels like.",
+            citation="",
+            inputs_description=_INPUTS,
+            features=datasets.Features({"predictions": _PREDICTIONS}),
+        )
+
+    def _compute(self, predictions: Sequence[Sequence[float]]) -> dict[str, float]:
+        nats = _nats(predictions)
+        mean = float(nats.sum() / sum(map(len, predictions)))
+        return {"perplexity": math.exp(mean) if mean < 709 else math.inf}
+
+
+class BitsPerByteMetric(evaluate.Metric):
+    """Bits per UTF-8 byte of the documents and one byte more for the end of each, with the 95%
+    bootstrap interval over documents, as `lmtutor.metrics.bits_per_byte`.
+
+    Predictions are as those of `PerplexityMetric`, references are the documents.
+
+    >>> scores = BitsPerByteMetric().compute(predictions=[[-math.log(16)]], references=["abc"])
+    >>> round(scores["bits_per_byte"], 9)
+    1.0
+    """
+
+    def _info(self) -> evaluate.MetricInfo:
+        return evaluate.MetricInfo(
+            description="Bits that a model needs for a byte of text, whatever its tokens are.",
+            citation="",
+            inputs_description=f"{_INPUTS}; references: the documents",
+            features=datasets.Features(
+                {"predictions": _PREDICTIONS, "references": datasets.Value("string")}
+            ),
+        )
+
+    def _compute(
+        self,
+        predictions: Sequence[Sequence[float]],
+        references: Sequence[str],
+        num_resamples: int = 1000,
+        seed: int = 0,
+    ) -> dict[str, float]:
+        sizes = np.array([len(document.encode()) + 1 for document in references])
+        value, low, high = bootstrap_bits_per_byte(
+            _nats(predictions), sizes, num_resamples, seed
+        )
+        return {"bits_per_byte": value, "low": low, "high": high}
+
+
+def _nats(predictions: Sequence[Sequence[float]]) -> np.ndarray:
+    """(N,) -ln P of each document."""
+    for number, log_probs in enumerate(predictions):
+        wrong = [value for value in log_probs if not value <= 0]
+        if wrong or not len(log_probs):
+            what = f"holds {wrong[0]}" if wrong else "is empty"
+            raise ValueError(
+                f"prediction {number} {what}; give ln P, which is never above 0, of each token "
+                "of the document and of its end mark"
+            )
+    return np.array([-sum(log_probs) for log_probs in predictions])
