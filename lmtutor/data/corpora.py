@@ -5,13 +5,13 @@ Left out: cleaning beyond what each corpus needs, and anything that would downlo
 """
 
 import ast
-import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
+
+from lmtutor.data.packages import check_sha256, package_file, reinstall
 
 PROFILES = ("smoke", "default", "full")
 _SMOKE = {"train": 2000, "validation": 200, "test": 200}
@@ -195,7 +195,8 @@ def _read_kjv(info: CorpusInfo) -> dict[str, list[str]]:
     """The verses in order; every twentieth is for the test, and the one ten before it for
     validation.
     """
-    path = _package_file(info, _KJV_FILE)
+    package = info.package or ""
+    path = package_file(package, _KJV_FILE)
     try:
         call = ast.parse(path.read_text(encoding="utf-8")).body[-1].value  # type: ignore[attr-defined]
         text, starts, ends = (ast.literal_eval(argument) for argument in call.args[1:4])
@@ -205,42 +206,15 @@ def _read_kjv(info: CorpusInfo) -> dict[str, list[str]]:
         ]
     except (SyntaxError, ValueError, AttributeError, IndexError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{path} is not laid out as {info.package} lays it out ({error}); "
-            f"{_reinstall(info)}"
+            f"{path} is not laid out as {package} lays it out ({error}); {reinstall(package)}"
         ) from error
-    _check_sha256("".join(f"{verse}\n" for verse in verses), _KJV_SHA256, path, info)
+    text = "".join(f"{verse}\n" for verse in verses)
+    check_sha256(text.encode(), _KJV_SHA256, path, package)
     return {
         "train": [verse for index, verse in enumerate(verses) if index % 20 not in (9, 19)],
         "validation": verses[9::20],
         "test": verses[19::20],
     }
-
-
-def _package_file(info: CorpusInfo, name: str) -> Path:
-    package = (info.package or "").partition("==")[0]
-    try:
-        path = Path(str(distribution(package).locate_file(name)))
-    except PackageNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"the corpus {info.name!r} is read from the package {package}, which is not "
-            f"installed; {_reinstall(info)}"
-        ) from error
-    if not path.is_file():
-        raise ValueError(f"the installed {package} has no file {name}; {_reinstall(info)}")
-    return path
-
-
-def _reinstall(info: CorpusInfo) -> str:
-    return f"run: python -m pip install --no-deps --force-reinstall {info.package}"
-
-
-def _check_sha256(text: str, expected: str, path: Path, info: CorpusInfo) -> None:
-    actual = hashlib.sha256(text.encode()).hexdigest()
-    if actual != expected:
-        raise ValueError(
-            f"the text in {path} has the checksum {actual[:12]}..., and that of {info.package} "
-            f"has {expected[:12]}...; {_reinstall(info)}"
-        )
 
 
 # --- from the hub

@@ -55,7 +55,12 @@ def sequence_nats(
         ValueError: there are no sequences, one is no list of ids, an id is outside the model's
             vocabulary, or the model's probabilities are no numbers.
     """
-    complete = [[*sequence, model.eos_id] for sequence in _checked(sequences)]
+    return _nats(model, _checked(sequences), batch_size)
+
+
+def _nats(model: LanguageModel, sequences: list[list[int]], batch_size: int) -> np.ndarray:
+    """`sequence_nats` of lists that were checked."""
+    complete = [[*sequence, model.eos_id] for sequence in sequences]
     if not complete:
         raise ValueError("there are no sequences to score; give at least one")
     if batch_size < 1:
@@ -93,9 +98,9 @@ def perplexity(
     >>> round(perplexity(UniformModel(50), [[4, 5, 6], [7]]), 9)
     50.0
     """
-    sequences = _checked(sequences)
-    nats = sequence_nats(model, sequences, batch_size).sum()
-    mean = nats / sum(len(sequence) + 1 for sequence in sequences)
+    checked = _checked(sequences)
+    nats = _nats(model, checked, batch_size).sum()
+    mean = nats / sum(len(sequence) + 1 for sequence in checked)
     return math.exp(mean) if mean < 709 else math.inf  # exp(710) is too large for a float
 
 
@@ -167,7 +172,7 @@ def _checked(sequences: Iterable[Sequence[int]]) -> list[list[int]]:
     checked = []
     for number, sequence in enumerate(sequences):
         try:
-            checked.append([operator.index(token) for token in sequence])
+            checked.append(list(map(operator.index, sequence)))
         except TypeError as error:
             raise ValueError(
                 f"sequence {number} is {sequence!r}, and should be a list of ids ({error})"

@@ -9,12 +9,12 @@ import operator
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from lmtutor.tokenizers.base import Tokenizer, check_text
 from lmtutor.tokenizers.merges import Pair, apply_merges, learn_merges
 from lmtutor.tokenizers.splitting import PATTERN, split_chunks
-from lmtutor.tokenizers.vocabulary import BEGIN, END
+from lmtutor.tokenizers.vocabulary import BEGIN, END, Vocabulary
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -77,6 +77,39 @@ class BytePairTokenizer(Tokenizer):
             )
         self.merges: list[Pair] = []
         """The pairs of ids that were joined, in order."""
+
+    @classmethod
+    def from_merges(
+        cls, merges: Iterable[tuple[str, str]], special_tokens: Sequence[str] = ()
+    ) -> Self:
+        """A tokenizer that was learnt elsewhere, GPT-2's for instance.
+
+        Its ids are ours: the marks and special tokens first, then bytes and pieces in the order
+        that GPT-2 has as well, so without special tokens an id is GPT-2's plus 2.
+
+        Args:
+            merges: the pairs in the order in which they were learnt, spelt as in `vocabulary`.
+            special_tokens: as above.
+
+        Raises:
+            ValueError: a merge joins what no earlier one made.
+        """
+        tokenizer = cls(2 + len(special_tokens) + 256, special_tokens)
+        tokens = [*tokenizer.special_tokens, *map(_LETTER.__getitem__, _BYTES)]
+        id_of = {token: number for number, token in enumerate(tokens, 2)}
+        pairs: list[Pair] = []
+        for rank, (left, right) in enumerate(merges):
+            if left not in id_of or right not in id_of:
+                raise ValueError(
+                    f"merge {rank} joins {left!r} and {right!r}, and no earlier one made "
+                    f"{left if left not in id_of else right!r}"
+                )
+            pairs.append((id_of[left], id_of[right]))
+            id_of.setdefault(left + right, 2 + len(id_of))
+        tokenizer.largest_vocab_size = 2 + len(id_of)
+        tokenizer._vocabulary = Vocabulary([BEGIN, END, *id_of])
+        tokenizer._restore(pairs)
+        return tokenizer
 
     def _learn(self, documents: Iterable[str]) -> list[str]:
         chunks: Counter[str] = Counter()

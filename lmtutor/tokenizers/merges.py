@@ -119,33 +119,28 @@ def _merge_everywhere(
     split: list[list[int]],
     often: list[int],
     places: defaultdict[Pair, set[int]],
-) -> Counter[Pair]:
+) -> dict[Pair, int]:
     """Join one pair in all words, in place; by how much the counts of other pairs change."""
-    changes: Counter[Pair] = Counter()
+    changes: defaultdict[Pair, int] = defaultdict(int)
     left, right = pair
     for number in places.pop(pair):
-        old, times = split[number], often[number]
-        word: list[int] = []
-        place, last = 0, len(old) - 1
-        while place <= last:
-            if place < last and old[place] == left and old[place + 1] == right:
-                if word:
-                    before = word[-1]
-                    # It may have been joined just now; then (new, left) was added for nothing.
+        word, times = split[number], often[number]
+        place, last = 0, len(word) - 1
+        while place < last:
+            if word[place] == left and word[place + 1] == right:
+                word[place : place + 2] = [new_id]
+                last -= 1
+                if place > 0:
+                    before = word[place - 1]
                     changes[before, left] -= times
                     changes[before, new_id] += times
                     places[before, new_id].add(number)
-                if place + 2 <= last:
-                    after = old[place + 2]
+                if place < last:
+                    after = word[place + 1]
                     changes[right, after] -= times
                     changes[new_id, after] += times
                     places[new_id, after].add(number)
-                word.append(new_id)
-                place += 2
-            else:
-                word.append(old[place])
-                place += 1
-        split[number] = word
+            place += 1
     changes.pop(pair, None)  # in a run of one id, such as a a a, a pair overlaps itself
     return changes
 

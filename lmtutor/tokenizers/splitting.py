@@ -17,21 +17,25 @@ def _inside(ranges: str) -> str:
     return "".join("-".join(pair) for pair in ends)
 
 
-_L, _N, _S = map(_inside, (LETTERS, NUMBERS, SPACES))
+def _pattern(letters: str, numbers: str, spaces: str) -> str:
+    """GPT-2's pattern, with the members of each class written out."""
+    return (
+        "'(?:[sdmt]|ll|ve|re)"  # the ends of isn't, we'll, ...
+        f"| ?[{letters}]+"  # with the space in front of them
+        f"| ?[{numbers}]+"
+        f"| ?[^{spaces}{letters}{numbers}]+"  # punctuation and all else
+        f"|[{spaces}]+(?![^{spaces}])"  # white space, but for the last before a word
+        f"|[{spaces}]+"
+    )
 
-PATTERN = (
-    "'(?:[sdmt]|ll|ve|re)"  # the ends of isn't, we'll, ...
-    f"| ?[{_L}]+"  # letters, with the space in front of them
-    f"| ?[{_N}]+"
-    f"| ?[^{_S}{_L}{_N}]+"  # punctuation and all else
-    f"|[{_S}]+(?![^{_S}])"  # white space, but for the last space before a word
-    f"|[{_S}]+"
-)
+
+PATTERN = _pattern(_inside(LETTERS), _inside(NUMBERS), _inside(SPACES))
 """The regular expression, for Python and for Oniguruma. It is GPT-2's with the tables of
 Unicode written out, so that it means the same wherever it is used.
 """
 
 _find = re.compile(PATTERN).findall
+_find_in_ascii = re.compile(_pattern("A-Za-z", "0-9", "\t-\r ")).findall  # three times as fast
 
 
 def split_chunks(text: str) -> list[str]:
@@ -40,5 +44,5 @@ def split_chunks(text: str) -> list[str]:
     >>> split_chunks("In the year 1611, isn't it?  No")
     ['In', ' the', ' year', ' 1611', ',', ' isn', "'t", ' it', '?', ' ', ' No']
     """
-    chunks: list[str] = _find(text)
+    chunks: list[str] = _find_in_ascii(text) if text.isascii() else _find(text)
     return chunks
