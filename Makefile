@@ -1,6 +1,6 @@
 # Two commands matter: `make book` and `make test`. Each makes .venv when it is missing.
 .DEFAULT_GOAL := help
-.PHONY: help book test check serve lint lock clean distclean
+.PHONY: help book test check serve notebooks lint lock clean distclean
 SHELL := /bin/sh
 
 PYTHON ?= python3
@@ -33,6 +33,9 @@ check: $(INSTALLED)  ## open every page of the built site in Chromium and look f
 serve: $(INSTALLED)  ## show the built site on http://localhost:8000
 	@test -f _build/html/index.html || { echo "There is no site yet: run 'make book' first." >&2; exit 1; }
 	@$(RUN) -m http.server --bind localhost --directory _build/html 8000
+
+notebooks: $(INSTALLED)  ## make the notebook beside each chapter, and the README's links to them
+	@$(RUN) book/_tools/notebooks.py
 
 lint: $(INSTALLED)  ## check style and types
 	@$(RUN) -m ruff check .

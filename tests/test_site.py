@@ -7,6 +7,7 @@ LMTUTOR_REQUIRE_SITE=1, which `make check` sets, that is a failure.
 
 import functools
 import http.server
+import json
 import os
 import re
 import shutil
@@ -217,6 +218,26 @@ def test_every_chapter_ran_and_shows_its_results():
         assert text.count("Solved") >= 3, page
         assert "Traceback" not in text
         assert "of processor time" in text
+
+
+@pytest.mark.parametrize("page", [page for page in BOOK_PAGES if re.match(r"book/\d\d-", page)])
+def test_a_chapter_leads_to_its_notebook_which_counts_as_the_page_does(page):
+    name = page.replace(".html", ".ipynb")
+    (link,) = soup(page).select('a[href^="https://colab."]')
+    assert link["href"].endswith(f"/blob/main/{name}")
+    text = (SITE.parents[1] / name).read_text(encoding="utf-8")
+    assert (SITE / "_sources" / name).read_text(encoding="utf-8") == text
+    cells = json.loads(text)["cells"]
+    markdown = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    equations = [tag.get_text().strip("()#") for tag in soup(page).select(".eqno")]
+    assert re.findall(r"\\tag\{([\d.]+)\}", markdown) == equations
+    counted = [tag.get_text().split() for tag in soup(page).select(".caption-number")]
+    for kind, pattern in (
+        ("Fig.", r"^\*\*Figure ([\d.]+)\."),
+        ("Exercise", r"^### Exercise (.+?):"),
+    ):
+        numbers = [number for what, number in counted if what == kind]
+        assert re.findall(pattern, markdown, re.MULTILINE) == numbers
 
 
 def test_the_scoreboard_and_the_costs_were_gathered():
