@@ -1,6 +1,6 @@
 # Two commands matter: `make book` and `make test`. Each makes .venv when it is missing.
 .DEFAULT_GOAL := help
-.PHONY: help book test check serve notebooks lint lock clean distclean
+.PHONY: help book test check serve notebooks benchmark lint lock clean distclean
 SHELL := /bin/sh
 
 PYTHON ?= python3
@@ -36,6 +36,9 @@ serve: $(INSTALLED)  ## show the built site on http://localhost:8000
 
 notebooks: $(INSTALLED)  ## make the notebook beside each chapter, and the README's links to them
 	@$(RUN) book/_tools/notebooks.py
+
+benchmark: $(INSTALLED)  ## time the package against its peers, in one run
+	@$(RUN) benchmarks/run.py
 
 lint: $(INSTALLED)  ## check style and types
 	@$(RUN) -m ruff check .

@@ -14,7 +14,7 @@ from typing import Any
 
 from lmtutor.display import show_verdict
 
-_TOPICS = ("language_models",)
+_TOPICS = ("language_models", "ngrams", "tokens")
 
 
 @dataclass(frozen=True)
