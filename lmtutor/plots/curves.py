@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from lmtutor.plots.style import HUES, INK, new_figure
 
@@ -60,10 +61,14 @@ def plot_curves(
         )
     if x_log:
         axes.set_xscale("log")
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(6))  # more would run into one another
     if y_log:
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter("{x:g}")
+        low, high = axes.get_ylim()
+        axes.yaxis.set_minor_formatter("{x:,g}" if high < 30 * low else NullFormatter())
+    axes.xaxis.set_major_formatter("{x:,g}")
+    axes.yaxis.set_major_formatter("{x:,g}")
     axes.set(xlabel=x_label, ylabel=y_label)
     axes.grid(visible=True)
     if len(curves) > 1 or floor is not None:  # beside the curves, where it covers none
