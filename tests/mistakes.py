@@ -157,7 +157,7 @@ WRONG = {
         ),
         (
             lambda words: (lambda c: max(c, key=c.get))(_pair_counts(words)),
-            "the first in the alphabet",
+            "the smallest tuple",
         ),
         (
             lambda words: (lambda c: min(c, key=lambda p: (-c[p], p)))(

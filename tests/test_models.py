@@ -13,6 +13,7 @@ from torch import nn
 
 from lmtutor.models import LanguageModel, NgramModel, UniformModel
 from lmtutor.models.language_model import inference
+from lmtutor.models.ngram.counts import unique
 
 V = 6
 sequences_of_ids = st.lists(st.lists(st.integers(2, V - 1), max_size=7), min_size=1, max_size=6)
@@ -168,6 +169,14 @@ def test_save_and_load_change_nothing(sequences, order, smoothing, tmp_path_fact
         model.vocab_size,
     )
     assert loaded.num_parameters == model.num_parameters
+
+
+@given(keys=st.lists(st.sampled_from([0, 1, 5, 2**40, 2**62]), max_size=9))
+def test_unique_is_numpy_s_also_where_keys_are_too_large_to_be_packed(keys):
+    keys = np.array(keys, dtype=np.int64)
+    expected = np.unique(keys, return_inverse=True, return_counts=True)
+    for ours, theirs in zip(unique(keys), expected, strict=True):
+        assert ours.tolist() == theirs.tolist()
 
 
 def test_a_saved_model_cut_short_is_refused(tmp_path):

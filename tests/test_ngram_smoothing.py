@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from lmtutor.metrics import perplexity
 from lmtutor.models import NgramModel, arpa_tokens
+from lmtutor.models.ngram import smoothing
 from lmtutor.models.ngram.smoothing import (
     FALLBACK_DISCOUNTS,
     good_turing_ratios,
@@ -583,3 +584,26 @@ def test_the_kenlm_package_scores_the_file_as_we_do(tmp_path, kenlm_text, kjv):
         ids = torch.tensor([[*words.encode(verse), words.eos_id]])
         ours = model.token_log_probs(ids).sum().item() / math.log(10)
         assert ours == pytest.approx(theirs.score(" ".join(words.split(verse))), rel=1e-5)
+
+
+def test_a_smoothing_of_one_s_own_is_a_function_of_the_counts(tmp_path):
+    def one_discount(counts):
+        return smoothing.discount(
+            counts, smoothing.continuation_counts, smoothing.single_discount
+        )
+
+    model = NgramModel(3, one_discount, vocab_size=V).fit(FIVE_SENTENCES)
+    adjusted, _ = slow_kneser_ney(FIVE_SENTENCES, 3)
+    discounts = [
+        smoothing.single_discount(
+            np.array([n for row in counts.values() for n in row.values()])
+        )
+        for counts in adjusted
+    ]
+    assert model.smoothing_parameters == discounts
+    for context in [(0, 2), (2, 3), (6, 6)]:
+        row = model.next_log_probs(torch.tensor([context])).exp()[0].tolist()
+        expected = [slow_interpolated(adjusted, discounts, context, t) for t in range(1, V)]
+        assert row[1:] == pytest.approx(expected, rel=1e-9)
+    with pytest.raises(ValueError, match="a function, which a file cannot hold; to_arpa"):
+        model.save(tmp_path / "m")

@@ -90,7 +90,11 @@ EXERCISES = [
             ),
             Case(
                 ({("x", "y"): 2, ("a", "b"): 2},),
-                "Of pairs that are equally frequent, the first in the alphabet counts.",
+                "Of pairs that are equally frequent, the smallest tuple counts.",
+            ),
+            Case(
+                ({("a", "a", "a"): 2, ("b", "c"): 3},),
+                "In a run of three equal pieces the pair stands at two places.",
             ),
             Case(
                 ({("ab", "c"): 3, ("a", "b"): 2},),

@@ -148,13 +148,32 @@ def count_ngrams(
         longer = (ends - begins[ends] >= length - 1).nonzero()[0]
         suffix, before = places[longer], places[longer - 1]
         ends = ends[longer]
-        keys, places, counts = np.unique(
-            before * vocab_size + tokens[ends], return_inverse=True, return_counts=True
-        )
+        keys, places, counts = unique(before * vocab_size + tokens[ends])
         suffixes.append(np.empty(len(keys), dtype=np.int64))
         suffixes[-1][places] = suffix
         tables.append(CountTable.from_counts(keys, counts))
     return NgramCounts(tables, suffixes, vocab_size, bos_id)
+
+
+def unique(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The different keys in ascending order, where each of the (N,) keys stands among them, and
+    how often each occurs.
+
+    As `np.unique`, but more than twice as fast: a key and its position are packed into one
+    number, so that a plain sort will do, which is much quicker than one that must say where
+    everything came from.
+    """
+    bits = len(keys).bit_length()
+    if not len(keys) or int(keys.max()) >= 2 ** (63 - bits):  # the two do not fit
+        return np.unique(keys, return_inverse=True, return_counts=True)
+    packed = np.sort((keys << bits) | np.arange(len(keys)))
+    position = packed & ((1 << bits) - 1)
+    packed >>= bits
+    is_new = np.append(True, packed[1:] != packed[:-1])
+    first = is_new.nonzero()[0]
+    inverse = np.empty(len(keys), dtype=np.int64)
+    inverse[position] = np.cumsum(is_new) - 1
+    return packed[first], inverse, np.diff(first, append=len(keys))
 
 
 def find_ngrams(

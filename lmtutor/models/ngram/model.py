@@ -61,7 +61,8 @@ class NgramModel(LanguageModel):
 
     Args:
         order: n; 1 is the unigram model.
-        smoothing: one of the names above.
+        smoothing: one of the names above, or a function of your own from `NgramCounts` to an
+            `Estimate`, such as those in `lmtutor.models.ngram.smoothing`.
         k: what "add_k" adds to every count; 1 if it is not given.
         vocab_size: V; the largest id seen plus one if it is not given.
         bos_id: the begin mark.
@@ -86,7 +87,7 @@ class NgramModel(LanguageModel):
     def __init__(
         self,
         order: int,
-        smoothing: str = "maximum_likelihood",
+        smoothing: str | Callable[[NgramCounts], Estimate] = "maximum_likelihood",
         k: float | None = None,
         vocab_size: int | None = None,
         bos_id: int = 0,
@@ -99,7 +100,7 @@ class NgramModel(LanguageModel):
             raise ValueError(f"order, vocab_size, marks: {error}") from error
         if order < 1:
             raise ValueError(f"order is {order}; the smallest is 1, the unigram model")
-        if smoothing not in (*SMOOTHINGS, _READ):
+        if not callable(smoothing) and smoothing not in (*SMOOTHINGS, _READ):
             names = ", ".join(map(repr, SMOOTHINGS))
             raise ValueError(f"there is no smoothing {smoothing!r}; there are {names}")
         if k is not None and (smoothing != "add_k" or not 0 <= k < float("inf")):
@@ -166,6 +167,8 @@ class NgramModel(LanguageModel):
         else:
             if validation is not None:
                 estimate = smoothing.jelinek_mercer(counts, held_out)
+            elif callable(self.smoothing):
+                estimate = self.smoothing(counts)
             else:
                 estimate = _BACKOFF[self.smoothing](counts)
             self.tables = estimate.tables
@@ -359,7 +362,15 @@ class NgramModel(LanguageModel):
     def save(self, path: PathLike) -> None:
         """Write the counts or probabilities to a safetensors file; an older file at `path`
         stays whole if that fails.
+
+        Raises:
+            ValueError: nothing was counted yet, or the smoothing is a function of your own.
         """
+        if callable(self.smoothing):
+            raise ValueError(
+                "the smoothing is a function, which a file cannot hold; to_arpa writes the "
+                "probabilities alone"
+            )
         settings = {
             "order": self.order,
             "smoothing": self.smoothing,

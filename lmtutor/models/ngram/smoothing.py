@@ -15,7 +15,7 @@ Katz 1987; Ney, Essen and Kneser 1994; Kneser and Ney 1995; Jelinek and Mercer 1
 Witten-Bell and Good-Turing by themselves.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,13 +63,47 @@ def kneser_ney(counts: NgramCounts) -> Estimate:
     Parameters: D1, D2 and D3+ of each order, taken from n-grams seen once, twice, and more
     often.
     """
+    return discount(counts, continuation_counts, modified_discounts)
+
+
+def absolute_discounting(counts: NgramCounts) -> Estimate:
+    """Interpolated absolute discounting.
+
+    Parameters: D of each order.
+    """
+    return discount(counts, plain_counts, single_discount)
+
+
+def discount(
+    counts: NgramCounts,
+    adjust: Callable[[NgramCounts, int], np.ndarray],
+    estimate: Callable[[np.ndarray], tuple[float, ...]],
+) -> Estimate:
+    """Take something from each count, and give what was taken from a context to the shorter
+    one.
+
+    Args:
+        counts: what was counted.
+        adjust: the counts to use for each order, `plain_counts` or `continuation_counts`.
+        estimate: what to take from counts of 1, 2, ...; the last holds for all larger ones.
+    """
     parts, parameters = [], []
     for order in range(1, len(counts.tables) + 1):
-        adjusted = continuation_counts(counts, order)
-        discounts = modified_discounts(adjusted)
-        parts.append(_discount(counts, order, adjusted, (0.0, *discounts)))
+        adjusted = adjust(counts, order)
+        discounts = estimate(adjusted)
+        contexts, size = counts.contexts(order), counts.num_contexts(order)
+        taken = np.array([0.0, *discounts])[np.minimum(adjusted, len(discounts))]
+        totals = np.bincount(contexts, adjusted, size)
+        rest = np.ones(size)  # for a context that nothing followed
+        np.divide(np.bincount(contexts, taken, size), totals, out=rest, where=totals > 0)
+        parts.append(((adjusted - taken) / totals[contexts], rest))
         parameters.append(discounts)
     return Estimate(_interpolate(counts, parts), parameters)
+
+
+def plain_counts(counts: NgramCounts, order: int) -> np.ndarray:
+    """(N,): how often each n-gram was seen."""
+    return counts.tables[order - 1].counts
 
 
 def continuation_counts(counts: NgramCounts, order: int) -> np.ndarray:
@@ -106,34 +140,15 @@ def modified_discounts(adjusted: np.ndarray) -> tuple[float, float, float]:
     return discounts
 
 
-def absolute_discounting(counts: NgramCounts) -> Estimate:
-    """Interpolated absolute discounting: one D for each order, n1 / (n1 + 2 n2), or 0.5 where
-    nothing was seen once or nothing twice.
+def single_discount(adjusted: np.ndarray) -> tuple[float]:
+    """D = n1 / (n1 + 2 n2), with n1 n-grams seen once and n2 seen twice (Ney, Essen and Kneser
+    1994); 0.5 where there are none of one kind.
 
-    Parameters: D of each order.
+    >>> single_discount(np.repeat([1, 2], [60, 20]))
+    (0.6,)
     """
-    parts, parameters = [], []
-    for order, table in enumerate(counts.tables, 1):
-        n1, n2 = (int((table.counts == count).sum()) for count in (1, 2))
-        discount = n1 / (n1 + 2 * n2) if n1 and n2 else 0.5
-        parts.append(_discount(counts, order, table.counts, (0.0, discount)))
-        parameters.append((discount,))
-    return Estimate(_interpolate(counts, parts), parameters)
-
-
-def _discount(
-    counts: NgramCounts, order: int, adjusted: np.ndarray, discounts: tuple[float, ...]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Take discounts[min(count, last)] from each count. What is left, as a share of the
-    context's total, and what was taken from each context, which is the weight of the shorter
-    one.
-    """
-    contexts, size = counts.contexts(order), counts.num_contexts(order)
-    taken = np.array(discounts)[np.minimum(adjusted, len(discounts) - 1)]
-    totals = np.bincount(contexts, adjusted, size)
-    rest = np.ones(size)  # for a context that nothing followed
-    np.divide(np.bincount(contexts, taken, size), totals, out=rest, where=totals > 0)
-    return (adjusted - taken) / totals[contexts], rest
+    n1, n2 = (int((adjusted == count).sum()) for count in (1, 2))
+    return (n1 / (n1 + 2 * n2) if n1 and n2 else 0.5,)
 
 
 # --- interpolation with learnt weights
