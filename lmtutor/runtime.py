@@ -1,6 +1,7 @@
 """Threads, seeds, and what a page cost."""
 
 import html
+import operator
 import os
 import sys
 import time
@@ -43,6 +44,7 @@ def seed_everything(seed: int = 0) -> None:
     Raises:
         ValueError: the seed does not lie from 0 to 2 ** 32 - 1.
     """
+    seed = operator.index(seed)
     if not 0 <= seed < 2**32:
         raise ValueError(f"seed is {seed}; NumPy takes 0 to {2**32 - 1}")
     import random
@@ -62,8 +64,8 @@ def peak_memory() -> int:
 
         return int(psutil.Process().memory_info().peak_wset)
     if sys.platform == "linux":  # getrusage counts what the parent held before it forked, too
-        with open("/proc/self/status", encoding="ascii") as status:
-            return next(int(line.split()[1]) for line in status if "VmHWM" in line) * 1024
+        with open("/proc/self/status", "rb") as status:
+            return next(int(line.split()[1]) for line in status if b"VmHWM" in line) * 1024
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

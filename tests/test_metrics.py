@@ -335,6 +335,9 @@ def test_evaluate_s_metrics_are_of_the_corpus_and_no_mean_over_texts():
     assert found == pytest.approx(4.0)
     assert found != pytest.approx((2 + 32) / 2)
     assert PerplexityMetric().compute(predictions=[[-math.inf]]) == {"perplexity": math.inf}
+    large = PerplexityMetric().compute(predictions=[[-20.0]])["perplexity"]
+    assert large == pytest.approx(math.exp(20))
+    assert PerplexityMetric().compute(predictions=[[1e-9]])["perplexity"] == pytest.approx(1)
 
 
 @pytest.mark.parametrize(
@@ -343,6 +346,7 @@ def test_evaluate_s_metrics_are_of_the_corpus_and_no_mean_over_texts():
         ([[-1.0], [0.3]], "prediction 1 holds 0.3"),
         ([[-1.0], []], "prediction 1 is empty"),
         ([[math.nan]], "prediction 0 holds nan"),
+        ([], "there are no predictions"),
     ],
 )
 def test_evaluate_s_metrics_refuse_what_is_no_log_probability(predictions, message):

@@ -210,6 +210,11 @@ def test_the_uniform_model_is_uniform():
         (lambda: NgramModel(2, "maximum_likelihood", k=1), "only with 'add_k'"),
         (lambda: NgramModel(2.5), "order, vocab_size, marks: .*float"),
         (lambda: NgramModel(2, bos_id=1), "are both 1; give them two ids"),
+        (lambda: NgramModel(2, bos_id=2**40), "begin mark 1099511627776 and the end mark 1"),
+        (lambda: NgramModel(2, bos_id=-1), "begin mark -1 and the end mark 1 must be ids"),
+        (lambda: NgramModel(2, "add_k", k=1e308), "give a number from 0 to 1e100"),
+        (lambda: NgramModel(2, vocab_size=9).vocab_size, r"call fit\(sequences\) first"),
+        (lambda: NgramModel(2).fit([[2] * 99_999 + [2.5]]), "sequence 0 is .{0,90}float"),
         (lambda: NgramModel(2).fit([[2, 2.7]]), "sequence 0 is"),
         (lambda: NgramModel(2).fit([["2"]]), "sequence 0 is"),
         (lambda: NgramModel(2).fit([[2**62, 2]]), "holds an id beyond 32 bits"),
@@ -272,6 +277,9 @@ def test_narrow_ids_and_empty_batches():
     narrow = torch.tensor([[0, 200]], dtype=torch.uint8)
     assert torch.equal(model.log_probs(narrow), model.log_probs(narrow.long()))
     assert UniformModel(300).log_probs(narrow).shape == (1, 2, 300)
+    far_marks = {"vocab_size": 400, "bos_id": 300, "eos_id": 301}
+    for each in (NgramModel(2, **far_marks).fit([[2, 200]]), UniformModel(400, 300, 301)):
+        assert torch.equal(each.token_log_probs(narrow), each.token_log_probs(narrow.long()))
     for shape in ((0, 3), (2, 0), (0, 0)):
         empty = torch.zeros(shape, dtype=torch.long)
         for each in (model, UniformModel(300)):
@@ -288,7 +296,7 @@ def test_narrow_ids_and_empty_batches():
         {"keys_1": np.array([1.0, 2.0]), "counts_1": np.array([1, 2])},
     ],
 )
-def test_a_whole_file_with_the_wrong_content_is_refused(tmp_path, arrays):
+def test_a_whole_file_with_the_wrong_arrays_is_refused(tmp_path, arrays):
     from lmtutor.files import save_arrays
 
     settings = {"order": 1, "vocab_size": 4}
@@ -296,6 +304,29 @@ def test_a_whole_file_with_the_wrong_content_is_refused(tmp_path, arrays):
     with pytest.raises(ValueError, match="holds no n-gram model of this release"):
         NgramModel.load(tmp_path / "m")
     save_arrays(tmp_path / "m", "n-gram model", {"depth": 1}, arrays)
+    with pytest.raises(ValueError, match="holds no n-gram model of this release"):
+        NgramModel.load(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    ("settings", "arrays"),
+    [
+        ({"vocab_size": 9}, {}),
+        ({"vocab_size": None}, {}),
+        ({"smoothing": "add_k"}, {}),
+        ({}, {"backoffs_1": np.zeros(2)}),
+        ({}, {"backoffs_2": np.zeros(9)}),
+        ({}, {"log_probs_2": np.zeros(1, dtype=np.float32)}),
+        ({}, {"keys_1": np.arange(1, 5)}),
+    ],
+)
+def test_a_whole_file_whose_parts_do_not_fit_is_refused(tmp_path, settings, arrays):
+    from lmtutor.files import load_arrays, save_arrays
+
+    NgramModel(2, "kneser_ney", vocab_size=4).fit([[2, 3]]).save(tmp_path / "m")
+    own_settings, own_arrays = load_arrays(tmp_path / "m", "n-gram model")
+    kind = "n-gram model"
+    save_arrays(tmp_path / "m", kind, own_settings | settings, own_arrays | arrays)
     with pytest.raises(ValueError, match="holds no n-gram model of this release"):
         NgramModel.load(tmp_path / "m")
 

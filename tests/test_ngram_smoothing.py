@@ -338,6 +338,32 @@ def test_jelinek_mercer_is_a_mixture_whose_weights_cannot_be_improved(order):
 
 @given(
     sequences=sequences_of_ids,
+    order=st.integers(1, 4),
+    smoothing=st.sampled_from([*BACKING_OFF, "jelinek_mercer", "add_k", "maximum_likelihood"]),
+    marks=st.permutations([0, 1, V, V + 1]).map(lambda order: order[:2]),
+)
+def test_the_marks_may_have_any_ids(sequences, order, smoothing, marks):
+    names = [*range(V + 2)]  # swap the usual marks with others
+    for usual, other in enumerate(marks):
+        place = names.index(other)
+        names[usual], names[place] = names[place], names[usual]
+    usual = fitted(order, smoothing, sequences, vocab_size=V + 2)
+    renamed = [[names[token] for token in sequence] for sequence in sequences]
+    other = fitted(
+        order, smoothing, renamed, vocab_size=V + 2, bos_id=names[0], eos_id=names[1]
+    )
+    ids = torch.tensor([[0, 2, 3, 2], [2, 4, 4, 6]])
+    new = torch.tensor(names)
+    torch.testing.assert_close(
+        other.log_probs(new[ids])[..., new], usual.log_probs(ids), rtol=1e-9, atol=1e-12
+    )
+    torch.testing.assert_close(
+        other.token_log_probs(new[ids]), usual.token_log_probs(ids), rtol=1e-9, atol=1e-12
+    )
+
+
+@given(
+    sequences=sequences_of_ids,
     order=st.integers(1, 5),
     smoothing=st.sampled_from([*BACKING_OFF, "jelinek_mercer"]),
     size=st.integers(V, V + 3),
@@ -483,6 +509,21 @@ def test_an_arpa_file_from_elsewhere_is_read_by_its_own_rules(tmp_path):
     torch.testing.assert_close(log10, torch.tensor(expected, dtype=torch.float64))
     with_unknown = NgramModel.from_arpa(path, ["<s>", "</s>", "<unk>", "a", "b"])
     assert with_unknown.token_log_probs(torch.tensor([[2]])).item() == -math.inf
+    assert [table.backoffs.shape for table in model.tables] == [(5,), (1,)]
+    again = tmp_path / "again.arpa"  # what has probability 0 keeps it
+    with_unknown.to_arpa(again, ["<s>", "</s>", "<unk>", "a", "b"])
+    read = NgramModel.from_arpa(again, arpa_tokens(again))
+    assert read.token_log_probs(torch.tensor([[2]])).item() == -math.inf
+    assert read.num_parameters == with_unknown.num_parameters
+    for content in (  # as others may have left it
+        WRITTEN_ELSEWHERE.encode("utf-8-sig"),
+        WRITTEN_ELSEWHERE.replace("\n", "\r\n").encode(),
+        WRITTEN_ELSEWHERE.replace(" b", " b\u3000c\u00a0").encode(),
+    ):
+        path.write_bytes(content)
+        same = NgramModel.from_arpa(path, arpa_tokens(path))
+        ids = torch.tensor([[2, 3, 1]])
+        assert torch.equal(same.token_log_probs(ids), model.token_log_probs(ids))
 
 
 @pytest.mark.parametrize(
@@ -503,6 +544,11 @@ def test_an_arpa_file_from_elsewhere_is_read_by_its_own_rules(tmp_path):
         ("-0.1 <s> a", "-0.1 <s> a b c", "line 14: .*should be 2-gram 1"),
         ("-0.1 <s> a", "-0.1 <s> z", "line 14: .*holds the token 'z'"),
         ("a  b", "<s> a", "line 15: this 2-gram stands there twice"),
+        ("a  b", "a <s>", "line 15: .*ends in <s>, which is never predicted"),
+        ("-0.1 <s> a", "-0.1 <s> a inf", "line 14: .*no logarithm of a probability"),
+        ("ngram 1=4", "ngram 1=99999999999999", "line 4: .*a number of at most 18"),
+        ("ngram 1=4", "ngram 1=" + "9" * 5000, "line 4: .*a number of at most 18"),
+        ("-0.60206 b", "\\b 1", "line 11: .*should be 1-gram 4"),
         ("-0.60206 b", "-0.60206 a", "line 11: this 1-gram stands there twice"),
         ("-0.60206 b", "-0.60206 c", "line 11: .*holds the token 'c'"),
     ],
@@ -528,6 +574,10 @@ def test_an_arpa_file_whose_contexts_are_missing_is_refused(tmp_path, small):
         NgramModel.from_arpa(path, words.vocabulary)
 
 
+def by_rule(counts, taken):
+    return smoothing.discount(counts, smoothing.plain_counts, lambda adjusted: (taken,))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -537,11 +587,28 @@ def test_an_arpa_file_whose_contexts_are_missing_is_refused(tmp_path, small):
         ),
         (lambda m, p: NgramModel(2, "katz").to_arpa(p, "ab"), r"call fit\(sequences\) first"),
         (lambda m, p: m.to_arpa(p, ["a", "b"]), "has 7 ids, but there are 2 tokens"),
+        (
+            lambda m, p: m.to_arpa(p, ["</s>", "<s>", *"cdefg"]),
+            r"the marks have the ids \(0, 1\), which are written \['</s>', '<s>'\]",
+        ),
         (lambda m, p: m.to_arpa(p, ["a"] * 7), "7 tokens, 1 of them different"),
-        (lambda m, p: m.to_arpa(p, ["a b", *"cdefgh"]), "token 0 is 'a b'"),
-        (lambda m, p: m.to_arpa(p, [*"cdefgh", ""]), "token 6 is ''"),
+        (lambda m, p: m.to_arpa(p, ["<s>", "</s>", "a b", *"efgh"]), "token 2 is 'a b'"),
+        (lambda m, p: m.to_arpa(p, ["<s>", "</s>", *"efgh", ""]), "token 6 is ''"),
         (lambda m, p: NgramModel.from_arpa(p, ["a", "b"]), "with <s> and </s> among them"),
-        (lambda m, p: NgramModel(2, "arpa").fit([[2]]), "was read from an ARPA file"),
+        (lambda m, p: NgramModel(2, "arpa"), "there is no smoothing 'arpa'"),
+        (
+            lambda m, p: NgramModel.from_arpa(p, arpa_tokens(p)).fit([[2]]),
+            "was read from an ARPA file",
+        ),
+        (lambda m, p: NgramModel(2, lambda counts: 3).fit([[2]]), "must return an Estimate"),
+        (
+            lambda m, p: NgramModel(2, lambda counts: by_rule(counts, 2.0)).fit([[2]]),
+            r"discounts of order 1 are \(2.0,\); each must lie above 0",
+        ),
+        (
+            lambda m, p: NgramModel(2, lambda counts: by_rule(counts, 0.0)).fit([[2]]),
+            r"discounts of order 1 are \(0.0,\)",
+        ),
         (lambda m, p: NgramModel(2, "jelinek_mercer").fit([[2]]), "text was not given"),
         (lambda m, p: NgramModel(2, "katz").fit([[2]], validation=[[2]]), "text was given"),
         (

@@ -64,6 +64,28 @@ def test_labels_are_taken_as_they_are():
     assert "_hidden" in drawn
 
 
+def test_numbers_on_axes_are_plain_and_do_not_crowd():
+    wide = {"a": ([1, 1_000_000], [1, 200_000])}
+    (axes,) = plot_curves(wide, "x", "y", y_log=True).axes
+    axes.figure.draw_without_rendering()
+    shown = [tick.get_text() for tick in axes.get_xticklabels()]
+    assert len(shown) <= 8
+    assert "200,000" in shown
+    assert not any(tick.get_text() for tick in axes.get_yticklabels(minor=True))
+    (axes,) = plot_curves({"a": ([1, 2], [40, 300])}, "x", "y", y_log=True).axes
+    axes.figure.draw_without_rendering()
+    assert "200" in [tick.get_text() for tick in axes.get_yticklabels(minor=True)]
+
+
+def test_intervals_below_zero_are_seen_whole():
+    (axes,) = plot_intervals(["a", "b"], [-1, 1], [-2, -2], [-0.5, 1.5], "x").axes
+    low, high = axes.get_xlim()
+    assert low < -2
+    assert high > 1.5
+    (axes,) = plot_intervals(["a"], [0], [0], [0], "x").axes
+    assert axes.get_xlim() != (0, 0)
+
+
 def test_one_curve_needs_no_legend():
     (axes,) = plot_curves({"a": ([1], [1])}, "x", "y").axes
     assert axes.get_legend() is None
@@ -83,5 +105,11 @@ def test_bad_input_is_refused_with_a_reason():
             plot_intervals(["a"], [1], [1], [bad], "x")
         with pytest.raises(ValueError, match="bits holds"):
             plot_surprisal(["a"], {"m": [bad]})
+        with pytest.raises(ValueError, match="floor holds"):
+            plot_curves({"a": ([1], [1])}, "x", "y", floor=("f", bad))
+    with pytest.raises(ValueError, match="holds 0, and a logarithmic axis has no place"):
+        plot_curves({"a": ([0, 1], [1, 2])}, "x", "y", x_log=True)
+    with pytest.raises(ValueError, match="a: 3 does not lie between 1 and 2"):
+        plot_intervals(["a"], [3], [1], [2], "x")
     with pytest.raises(ValueError, match=r"2 tokens, and bits for \[1\]"):
         plot_surprisal(["a", "b"], {"m": [1.0]})

@@ -225,6 +225,7 @@ def _from_hub(info: CorpusInfo, folder: Path | None) -> dict[str, list[str]]:
     repository.
     """
     from datasets import load_dataset
+    from datasets.exceptions import DatasetsError
 
     assert info.hub is not None
     repository, configuration, revision = info.hub
@@ -233,7 +234,7 @@ def _from_hub(info: CorpusInfo, folder: Path | None) -> dict[str, list[str]]:
             loaded = load_dataset(repository, configuration, revision=revision)
         else:
             loaded = load_dataset(str(folder), configuration)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, DatasetsError) as error:
         if folder is not None:
             raise ValueError(
                 f"{folder} does not hold a snapshot of {repository} ({error})"

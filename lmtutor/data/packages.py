@@ -15,16 +15,22 @@ def package_file(package: str, name: str) -> Path:
     Raises:
         ModuleNotFoundError: the package is not installed; the message holds the command that
             installs it.
-        ValueError: it is, but the file is not there.
+        ValueError: it is, but in another release, or the file is not there.
     """
-    title = package.partition("==")[0]
+    title, _, release = package.partition("==")
     try:
-        path = Path(str(distribution(title).locate_file(name)))
+        installed = distribution(title)
+        path = Path(str(installed.locate_file(name)))
     except PackageNotFoundError as error:
         raise ModuleNotFoundError(
             f"{name} is read from the package {title}, which is not installed; "
             f"{reinstall(package)}"
         ) from error
+    if installed.version != release:
+        raise ValueError(
+            f"{title} {installed.version} is installed, but {release} was asked for; "
+            f"{reinstall(package)}"
+        )
     if not path.exists():
         raise ValueError(f"the installed {title} has no file {name}; {reinstall(package)}")
     return path

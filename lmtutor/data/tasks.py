@@ -61,7 +61,7 @@ def _interface_pairs() -> list[tuple[str, str]]:
                 english = key.rpartition("\x04")[2].strip()  # a context may stand in front
                 if english and _is_chinese(translations[0]):
                     found.setdefault(english, translations[0].strip())
-    except (ValueError, TypeError, IndexError, AttributeError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise ValueError(
             f"{folder} is not laid out as {_INTERFACE} lays it out ({error}); "
             f"{reinstall(_INTERFACE)}"

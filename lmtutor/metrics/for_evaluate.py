@@ -83,8 +83,10 @@ class BitsPerByteMetric(evaluate.Metric):
 
 def _nats(predictions: Sequence[Sequence[float]]) -> np.ndarray:
     """(N,) -ln P of each document."""
+    if not len(predictions):
+        raise ValueError("there are no predictions; give those of one document at least")
     for number, log_probs in enumerate(predictions):
-        wrong = [value for value in log_probs if not value <= 0]
+        wrong = [value for value in log_probs if value is None or not value <= 1e-6]  # rounding
         if wrong or not len(log_probs):
             what = f"holds {wrong[0]}" if wrong else "is empty"
             raise ValueError(

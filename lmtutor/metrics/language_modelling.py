@@ -175,7 +175,8 @@ def _checked(sequences: Iterable[Sequence[int]]) -> list[list[int]]:
             checked.append(list(map(operator.index, sequence)))
         except TypeError as error:
             raise ValueError(
-                f"sequence {number} is {sequence!r}, and should be a list of ids ({error})"
+                f"sequence {number} is {repr(sequence)[:80]}, and should be a list of ids "
+                f"({error})"
             ) from error
     return checked
 

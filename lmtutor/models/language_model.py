@@ -45,6 +45,7 @@ class LanguageModel(ABC):
         are there.
         """
         check_ids(ids, self.vocab_size)
+        ids = ids.long()  # narrower ids could have no room for the mark
         begin = ids.new_full((ids.shape[0], 1), self.bos_id)
         before = torch.cat([begin, ids[:, :-1]], dim=1)[:, : ids.shape[1]]  # (B, T)
         return self.log_probs(before).gather(-1, ids[..., None]).squeeze(-1)

@@ -46,14 +46,21 @@ def plot_curves(
     """
     if not curves:
         raise ValueError("there are no curves to draw; give at least one")
+    if floor is not None:
+        _check_finite(floor=floor[1:])
     figure, axes = new_figure()
-    for (name, (x, y)), marker in zip(curves.items(), "osD^vP" * len(curves), strict=False):
+    for (name, (x, y)), marker in zip(curves.items(), "osD^vPX" * len(curves), strict=False):
         if len(x) != len(y) or not len(x):
             raise ValueError(
                 f"the curve {name!r} has {len(x)} x and {len(y)} y values; give as many of "
                 "both, at least one"
             )
         _check_finite(x=x, y=y)
+        if (x_log and min(x) <= 0) or (y_log and min(y) <= 0):
+            raise ValueError(
+                f"the curve {name!r} holds {min(*x, *y)}, and a logarithmic axis has no place "
+                "for numbers that are not above 0; leave them out"
+            )
         axes.plot(x, y, marker=marker, markersize=5, label=_literal(name))
     if floor is not None:
         axes.axhline(
@@ -97,6 +104,9 @@ def plot_intervals(
             "each, at least one"
         )
     _check_finite(values=values, lows=lows, highs=highs)
+    for name, low, value, high in zip(names, lows, values, highs, strict=True):
+        if not low <= value <= high:
+            raise ValueError(f"{name}: {value} does not lie between {low} and {high}")
     figure, axes = new_figure(height=1.1 + 0.36 * len(names))
     places = list(range(len(names)))
     below = [value - low for value, low in zip(values, lows, strict=True)]
@@ -116,7 +126,9 @@ def plot_intervals(
         )
     axes.set_yticks(places, list(map(_literal, names)))
     axes.set_ylim(len(names) - 0.5, -0.7)
-    axes.set_xlim(0, 1.08 * max(highs))
+    left, right = min(0.0, *lows), max(0.0, *highs)
+    margin = 0.08 * (right - left or 1.0)
+    axes.set_xlim(left and left - margin, right + margin)
     axes.set_xlabel(x_label)
     axes.grid(visible=True, axis="x")
     return figure

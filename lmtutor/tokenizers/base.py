@@ -3,6 +3,7 @@
 Left out: truncation, padding and batches, which belong to the data and not to the text.
 """
 
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Self
@@ -76,6 +77,20 @@ class Tokenizer(ABC):
         Raises:
             ValueError: an id is outside the vocabulary.
         """
+
+    def _checked_ids(self, ids: Sequence[int]) -> list[int]:
+        """The ids as Python's own numbers, or a ValueError that names the first that is none
+        of the vocabulary.
+        """
+        vocabulary = self.vocabulary
+        checked = []
+        for token_id in ids:
+            try:
+                checked.append(operator.index(token_id))
+            except TypeError as error:
+                raise ValueError(f"{token_id!r} is no id; give whole numbers") from error
+            vocabulary[checked[-1]]  # refuses what is outside
+        return checked
 
     @abstractmethod
     def _learn(self, documents: Iterable[str]) -> list[str]:

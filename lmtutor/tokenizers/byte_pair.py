@@ -6,6 +6,7 @@ encoded as these letters, so that no document can end itself.
 """
 
 import operator
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -25,6 +26,8 @@ _BYTES = _VISIBLE + _HIDDEN  # in the order of their ids, which is GPT-2's
 _LETTER = {byte: chr(byte) for byte in _VISIBLE} | {
     byte: chr(256 + number) for number, byte in enumerate(_HIDDEN)
 }
+# Between these two every text is cut, so no piece holds both; 's and its like are chunks.
+_BOUNDARY = re.compile(r"[A-Za-z0-9][!-/:-@\[-`{-~]|[!-&(-/:-@\[-`{-~][A-Za-z0-9]")
 _BYTE = {letter: byte for byte, letter in _LETTER.items()}
 
 
@@ -44,8 +47,9 @@ class BytePairTokenizer(Tokenizer):
         vocab_size: how many ids to learn, the marks, the special tokens and the bytes included.
             There are fewer where the text has no more pairs to join.
         special_tokens: names of ids that no text is encoded to and that `decode` passes over,
-            for the data of a model to use. Each must mix letters with other signs, as in
-            `<|pad|>`, so that no piece is ever written the same.
+            for the data of a model to use. In each a letter from A to Z or a digit must stand
+            beside another sign of ASCII, as in `<|pad|>`, so that no piece is ever written the
+            same.
 
     Raises:
         ValueError: vocab_size is smaller than the marks, the special tokens and the bytes
@@ -95,20 +99,23 @@ class BytePairTokenizer(Tokenizer):
             ValueError: a merge joins what no earlier one made.
         """
         tokenizer = cls(2 + len(special_tokens) + 256, special_tokens)
-        tokens = [*tokenizer.special_tokens, *map(_LETTER.__getitem__, _BYTES)]
-        id_of = {token: number for number, token in enumerate(tokens, 2)}
-        pairs: list[Pair] = []
+        first = 2 + len(tokenizer.special_tokens)
+        id_of = {_LETTER[byte]: number for number, byte in enumerate(_BYTES, first)}
+        pairs: dict[Pair, None] = {}
         for rank, (left, right) in enumerate(merges):
             if left not in id_of or right not in id_of:
                 raise ValueError(
                     f"merge {rank} joins {left!r} and {right!r}, and no earlier one made "
                     f"{left if left not in id_of else right!r}"
                 )
-            pairs.append((id_of[left], id_of[right]))
-            id_of.setdefault(left + right, 2 + len(id_of))
-        tokenizer.largest_vocab_size = 2 + len(id_of)
-        tokenizer._vocabulary = Vocabulary([BEGIN, END, *id_of])
-        tokenizer._restore(pairs)
+            pair = id_of[left], id_of[right]
+            if pair in pairs:
+                raise ValueError(f"merge {rank} joins {left!r} and {right!r} a second time")
+            pairs[pair] = None
+            id_of.setdefault(left + right, first + len(id_of))
+        tokenizer.largest_vocab_size = first + len(id_of)
+        tokenizer._vocabulary = Vocabulary([BEGIN, END, *tokenizer.special_tokens, *id_of])
+        tokenizer._restore(list(pairs))
         return tokenizer
 
     def _learn(self, documents: Iterable[str]) -> list[str]:
@@ -160,13 +167,9 @@ class BytePairTokenizer(Tokenizer):
         become the replacement character U+FFFD.
 
         Raises:
-            ValueError: an id is outside the vocabulary.
+            ValueError: an id is no whole number, or outside the vocabulary.
         """
-        vocabulary = self.vocabulary
-        content = bytearray()
-        for token_id in ids:
-            vocabulary[int(token_id)]  # refuses what is outside
-            content += self._pieces[int(token_id)]
+        content = b"".join(self._pieces[number] for number in self._checked_ids(ids))
         return content.decode("utf-8", errors="replace")
 
     def to_hf(self) -> "PreTrainedTokenizerFast":
@@ -223,22 +226,27 @@ class BytePairTokenizer(Tokenizer):
 
 
 class _ChunkIds(dict[str, list[int]]):
-    """The ids of chunks, worked out when they are first asked for; the most frequent words of a
-    text are so merged once.
+    """The ids of chunks, worked out when they are first asked for, so that a frequent word is
+    merged once. Long chunks are seldom asked for again, and are not kept.
     """
 
     most = 200_000
+    longest = 100
 
     def __init__(self, byte_ids: list[int], merged: dict[Pair, tuple[int, int]]):
         super().__init__()
         self.byte_ids, self.merged = byte_ids, merged
 
     def __missing__(self, chunk: str) -> list[int]:
-        if len(self) >= self.most:
-            self.clear()
         ids = apply_merges([self.byte_ids[byte] for byte in chunk.encode()], self.merged)
-        self[chunk] = ids
+        if len(chunk) <= self.longest:
+            if len(self) >= self.most:
+                self.clear()
+            self[chunk] = ids
         return ids
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.byte_ids, self.merged)  # a copy begins empty
 
 
 def _spell(piece: bytes) -> str:
@@ -256,12 +264,9 @@ def _check_special_tokens(tokens: Sequence[str]) -> tuple[str, ...]:
             f"{BEGIN} and {END}, which are always there"
         )
     for token in tokens:
-        spelt = check_text(token)
-        if all(letter in _BYTE for letter in spelt):  # it could be the spelling of a piece
-            spelt = bytes(map(_BYTE.__getitem__, spelt)).decode("utf-8", "replace")
-        if len(split_chunks(spelt)) < 2 or len(split_chunks(token)) < 2:
+        if not _BOUNDARY.search(check_text(token)):
             raise ValueError(
-                f"the special token {token!r} could be learnt from text as well; mix letters "
-                "with other signs, as in '<|pad|>'"
+                f"the special token {token!r} could be learnt from text as well; put a letter "
+                "from A to Z or a digit beside another sign of ASCII, as in '<|pad|>'"
             )
     return tuple(tokens)

@@ -63,10 +63,10 @@ class CharacterTokenizer(Tokenizer):
         """
         vocabulary = self.vocabulary
         content = bytearray()
-        for token_id in ids:
-            token = vocabulary[int(token_id)]
+        for token_id in self._checked_ids(ids):
+            token = vocabulary[token_id]
             if token_id >= _FIRST_CHARACTER:
                 content += token.encode()
             elif token_id >= _FIRST_BYTE:
-                content.append(int(token_id) - _FIRST_BYTE)
+                content.append(token_id - _FIRST_BYTE)
         return content.decode("utf-8", errors="replace")

@@ -141,7 +141,7 @@ def _merge_everywhere(
                     changes[new_id, after] += times
                     places[new_id, after].add(number)
             place += 1
-    changes.pop(pair, None)  # in a run of one id, such as a a a, a pair overlaps itself
+    changes.pop(pair, None)  # it overlaps itself in a run of one id, and is gone all the same
     return changes
 
 

@@ -82,8 +82,8 @@ class WordTokenizer(Tokenizer):
         """
         vocabulary = self.vocabulary
         text = ""
-        for token_id in ids:
-            token = vocabulary[int(token_id)]
+        for token_id in self._checked_ids(ids):
+            token = vocabulary[token_id]
             if token_id in (self.bos_id, self.eos_id):
                 continue
             glued = not text or token in _CLOSES or text[-1] in _OPENS

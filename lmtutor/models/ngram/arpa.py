@@ -6,6 +6,7 @@ back-off weight (0 if it is missing). Left out: class-based models and compresse
 """
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,15 +16,27 @@ from lmtutor.files import PathLike, write_aside
 from lmtutor.models.ngram.smoothing import BackoffTable
 
 BEGIN, END, UNKNOWN = "<s>", "</s>", "<unk>"
-_NEVER = -99.0  # log10 of the probability of what is never predicted, the begin mark
+_NEVER = -99.0  # stands for log10 of 0, as in SRILM
+_SPACE = re.compile(r"[ \t\r\n]+")  # and no other: U+00A0 can be part of a token
 
 
-def write(path: PathLike, tables: Sequence[BackoffTable], tokens: Sequence[str]) -> None:
-    """Write the tables of a model; tokens[i] is how id i is written.
+def write(
+    path: PathLike,
+    tables: Sequence[BackoffTable],
+    tokens: Sequence[str],
+    marks: tuple[int, int],
+) -> None:
+    """Write the tables of a model.
+
+    Args:
+        path: where to.
+        tables: from the unigrams up.
+        tokens: (V,) how each id is written.
+        marks: the ids of the begin and the end mark.
 
     Raises:
-        ValueError: there is not one token an id, one stands there twice, or one is empty or
-            holds white space.
+        ValueError: there is not one token an id, one stands there twice, is empty or holds
+            white space, or the marks are not written `<s>` and `</s>`.
     """
     size = len(tables[0].keys)
     if len(tokens) != size or len(set(tokens)) != size:
@@ -31,8 +44,13 @@ def write(path: PathLike, tables: Sequence[BackoffTable], tokens: Sequence[str])
             f"the model has {size} ids, but there are {len(tokens)} tokens, {len(set(tokens))} "
             "of them different; give each id a token of its own"
         )
+    if [tokens[mark] for mark in marks] != [BEGIN, END]:
+        raise ValueError(
+            f"the marks have the ids {marks}, which are written "
+            f"{[tokens[mark] for mark in marks]}; an ARPA file calls them {BEGIN} and {END}"
+        )
     for number, token in enumerate(tokens):
-        if token.split() != [token]:
+        if not token or _SPACE.search(token):
             raise ValueError(
                 f"token {number} is {token!r}, but an ARPA file separates tokens by white "
                 "space; write it otherwise, for instance with '▁' in the place of a space"
@@ -112,17 +130,22 @@ class _Lines:
     def __init__(self, path: PathLike):
         self.path = path
         try:
-            text = Path(path).read_text(encoding="utf-8")
+            text = Path(path).read_bytes().decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            raise ValueError(f"{path} is no ARPA file in UTF-8 ({error})") from error
-        self._rest = iter(enumerate(text.split("\n"), 1))
+            raise ValueError(
+                f"{path} is no ARPA file in UTF-8 ({error}); if it is compressed, unpack it "
+                "first"
+            ) from error
+        lines = text.split("\n")
+        self.total = len(lines)
+        self._rest = iter(enumerate(lines, 1))
         self.number, self.current = 0, ""
         self.advance()
 
     def advance(self) -> None:
         """Go on to the next line that is not empty; "" behind the last."""
         for number, line in self._rest:
-            self.number, self.current = number, line.strip()
+            self.number, self.current = number, line.strip(" \t\r")
             if self.current:
                 return
         self.current = ""
@@ -147,8 +170,11 @@ def _header(lines: _Lines) -> list[int]:
     sizes: list[int] = []
     while lines.current.startswith("ngram "):
         order, _, size = lines.current[6:].partition("=")
+        wanted = f"'ngram {len(sizes) + 1}=' and a number of at most {lines.total}, the lines"
         if order.strip() != str(len(sizes) + 1) or not size.strip().isdecimal():
-            raise lines.error(f"should be 'ngram {len(sizes) + 1}=' and a number")
+            raise lines.error(f"should be {wanted}")
+        if len(size) > 12 or int(size) > lines.total:
+            raise lines.error(f"should be {wanted}")
         sizes.append(int(size))
         lines.advance()
     if not sizes or not sizes[0]:
@@ -164,7 +190,7 @@ def _section(
     """
     lines.expect(f"\\{order}-grams:")
     for count in range(sizes[order - 1]):
-        fields = lines.current.split()
+        fields = _SPACE.split(lines.current)
         if len(fields) - order not in (1, 2) or lines.current.startswith("\\"):
             raise lines.error(
                 f"should be {order}-gram {count + 1} of the {sizes[order - 1]} that the header "
@@ -177,6 +203,9 @@ def _section(
             raise lines.error(f"holds no number where one should be ({error})") from error
         if not log_prob < 1e-4 or not backoff < math.inf:
             raise lines.error("is no logarithm of a probability with a back-off weight")
+        if order > 1 and fields[order] == BEGIN:
+            raise lines.error(f"ends in {BEGIN}, which is never predicted")
+        log_prob = -math.inf if log_prob <= _NEVER else min(log_prob, 0.0)
         yield log_prob, fields[1 : order + 1], backoff
         lines.advance()
     if lines.current and not lines.current.startswith("\\"):

@@ -102,7 +102,8 @@ def flatten(sequences: Iterable[Sequence[int]], bos_id: int, eos_id: int) -> np.
             ids = [operator.index(token) for token in sequence]
         except TypeError as error:
             raise ValueError(
-                f"fit takes a list of sequences of ids, but sequence {number} is {sequence!r}"
+                f"fit takes a list of sequences of ids, but sequence {number} is "
+                f"{repr(sequence)[:80]} ({error})"
             ) from error
         if bos_id in ids or eos_id in ids:
             raise ValueError(
@@ -130,7 +131,8 @@ def count_ngrams(
 
     Args:
         tokens: (N,) all sequences after one another, each with its marks. The begin mark is
-            context, and is not counted as a token to predict.
+            context, and is not counted as a token to predict. At its peak the counting takes
+            about 90 bytes a token.
         order: the highest order.
         vocab_size: V, the number of ids.
         bos_id: the begin mark, which opens each sequence and stands nowhere else.

@@ -100,25 +100,32 @@ class NgramModel(LanguageModel):
             raise ValueError(f"order, vocab_size, marks: {error}") from error
         if order < 1:
             raise ValueError(f"order is {order}; the smallest is 1, the unigram model")
-        if not callable(smoothing) and smoothing not in (*SMOOTHINGS, _READ):
+        if not callable(smoothing) and smoothing not in SMOOTHINGS:
             names = ", ".join(map(repr, SMOOTHINGS))
             raise ValueError(f"there is no smoothing {smoothing!r}; there are {names}")
-        if k is not None and (smoothing != "add_k" or not 0 <= k < float("inf")):
+        if k is not None and (smoothing != "add_k" or not 0 <= k <= 1e100):
             raise ValueError(
-                f"k is {k} with smoothing {smoothing!r}; give a number >= 0, and only with "
-                "'add_k'"
+                f"k is {k} with smoothing {smoothing!r}; give a number from 0 to 1e100, and "
+                "only with 'add_k'"
             )
         if bos_id == eos_id:
             raise ValueError(
                 f"the begin mark and the end mark are both {bos_id}; give them two ids"
             )
-        if vocab_size is not None:
-            check_marks(vocab_size, bos_id, eos_id)
-        self.order, self.smoothing = order, smoothing
+        check_marks(_MOST_IDS if vocab_size is None else vocab_size, bos_id, eos_id)
+        self.order = order
+        self.smoothing: str | Callable[[NgramCounts], Estimate] = smoothing
         self.k = (1.0 if k is None else float(k)) if smoothing == "add_k" else 0.0
         self._given_vocab_size, self.bos_id, self.eos_id = vocab_size, bos_id, eos_id
+        self._vocab_size = 0
         self.tables: Sequence[NgramTable] = []
         self.smoothing_parameters = []
+
+    @property
+    def vocab_size(self) -> int:  # type: ignore[override]
+        """V; there once `fit` has run."""
+        self._fitted()
+        return self._vocab_size
 
     @property
     def num_parameters(self) -> int:
@@ -169,11 +176,16 @@ class NgramModel(LanguageModel):
                 estimate = smoothing.jelinek_mercer(counts, held_out)
             elif callable(self.smoothing):
                 estimate = self.smoothing(counts)
+                if not isinstance(estimate, Estimate) or len(estimate.tables) != self.order:
+                    raise ValueError(
+                        "a smoothing function must return an Estimate with one table for each "
+                        f"of the {self.order} orders, but returned {repr(estimate)[:80]}"
+                    )
             else:
                 estimate = _BACKOFF[self.smoothing](counts)
             self.tables = estimate.tables
             self.smoothing_parameters = list(estimate.parameters)
-        self.vocab_size = vocab_size
+        self._vocab_size = vocab_size
         return self
 
     def _check_range(self, tokens: np.ndarray, vocab_size: int) -> None:
@@ -189,7 +201,7 @@ class NgramModel(LanguageModel):
 
     def log_probs(self, ids: Tensor) -> Tensor:
         """(B, T) -> (B, T, V), float64; needs about 16 B T V bytes."""
-        check_ids(ids, self._fitted_vocab_size())
+        check_ids(ids, self.vocab_size)
         places = find_ngrams(
             self.tables[: self.order - 1], ids.numpy(force=True), self.vocab_size
         )
@@ -202,8 +214,9 @@ class NgramModel(LanguageModel):
 
     def token_log_probs(self, ids: Tensor) -> Tensor:
         """(B, T) -> (B, T), float64; looks up n-grams, where `log_probs` fills whole rows."""
-        check_ids(ids, self._fitted_vocab_size())
-        marked = np.insert(ids.numpy(force=True), 0, self.bos_id, axis=1)  # (B, T + 1)
+        check_ids(ids, self.vocab_size)
+        tokens = ids.numpy(force=True).astype(np.int64)
+        marked = np.insert(tokens, 0, self.bos_id, axis=1)  # (B, T + 1)
         places = find_ngrams(self.tables, marked, self.vocab_size)
         if self._backs_off:
             result = self._backoff_tokens(places)
@@ -216,7 +229,7 @@ class NgramModel(LanguageModel):
 
     def next_log_probs(self, ids: Tensor) -> Tensor:
         """(B, T) -> (B, V), float64, from the last n - 1 tokens."""
-        check_ids(ids, self._fitted_vocab_size())
+        check_ids(ids, self.vocab_size)
         if ids.shape[1] == 0:
             raise ValueError("there is nothing to continue; put the begin mark in front")
         length = min(self.order - 1, ids.shape[1])
@@ -312,10 +325,6 @@ class NgramModel(LanguageModel):
             raise ValueError("this NgramModel has no counts yet: call fit(sequences) first")
         return self.tables
 
-    def _fitted_vocab_size(self) -> int:
-        self._fitted()
-        return self.vocab_size
-
     def to_arpa(self, path: PathLike, tokens: Iterable[str]) -> None:
         """Write the model as an ARPA file, which KenLM, SRILM and others read.
 
@@ -324,19 +333,21 @@ class NgramModel(LanguageModel):
 
         Args:
             path: where to; an older file there stays whole if the writing fails.
-            tokens: (V,) how each id is written, a tokenizer's `vocabulary` for instance. The
-                format separates tokens by white space, so none may hold any.
+            tokens: (V,) how each id is written, a tokenizer's `vocabulary` for instance, with
+                `<s>` and `</s>` for the marks. The format separates tokens by white space, so
+                none may hold any.
 
         Raises:
             ValueError: the smoothing is none that backs off, or the tokens are not V different
-                ones without white space.
+                ones without white space, with the marks in their places.
         """
         if not (self._fitted() and self._backs_off):
             raise ValueError(
                 f"an ARPA file holds a model that backs off, and {self.smoothing!r} does not; "
                 "fit one with another smoothing, 'kneser_ney' for instance"
             )
-        arpa.write(path, cast("list[BackoffTable]", self.tables), list(tokens))
+        marks = (self.bos_id, self.eos_id)
+        arpa.write(path, cast("list[BackoffTable]", self.tables), list(tokens), marks)
 
     @classmethod
     def from_arpa(cls, path: PathLike, tokens: Iterable[str]) -> Self:
@@ -355,8 +366,8 @@ class NgramModel(LanguageModel):
         tokens = list(tokens)
         tables = arpa.read(path, tokens)
         bos_id, eos_id = tokens.index(arpa.BEGIN), tokens.index(arpa.END)
-        model = cls(len(tables), _READ, None, len(tokens), bos_id, eos_id)
-        model.tables, model.vocab_size = tables, len(tokens)
+        model = cls(len(tables), vocab_size=len(tokens), bos_id=bos_id, eos_id=eos_id)
+        model.smoothing, model.tables, model._vocab_size = _READ, tables, len(tokens)
         return model
 
     def save(self, path: PathLike) -> None:
@@ -375,7 +386,7 @@ class NgramModel(LanguageModel):
             "order": self.order,
             "smoothing": self.smoothing,
             "k": self.k if self.smoothing == "add_k" else None,
-            "vocab_size": self._fitted_vocab_size(),
+            "vocab_size": self.vocab_size,
             "bos_id": self.bos_id,
             "eos_id": self.eos_id,
         }
@@ -398,11 +409,19 @@ class NgramModel(LanguageModel):
         settings, arrays = load_arrays(path, _KIND)
         try:
             learnt = settings.pop("smoothing_parameters")
-            model = cls(**settings)
-            model.vocab_size = settings["vocab_size"]
+            was_read = settings["smoothing"] == _READ
+            model = cls(**{**settings, "smoothing": "katz"} if was_read else settings)
+            model.smoothing = settings["smoothing"]
+            counted = model.smoothing in ("maximum_likelihood", "add_k")
             model.tables = [
-                _table_from_file(arrays, order) for order in range(1, model.order + 1)
+                _table_from_file(arrays, order, model.order, counted)
+                for order in range(1, model.order + 1)
             ]
+            model._vocab_size = operator.index(settings["vocab_size"])
+            if len(model.tables[0].keys) != model.vocab_size:
+                raise ValueError(
+                    f"there are {len(model.tables[0].keys)} unigrams for {model.vocab_size} ids"
+                )
             model.smoothing_parameters = [tuple(row) for row in learnt]
         except (TypeError, KeyError, ValueError) as error:
             raise ValueError(
@@ -425,19 +444,23 @@ def _stored(kind: type[NgramTable]) -> tuple[str, ...]:
     return ("keys", "counts") if kind is CountTable else ("keys", "log_probs", "backoffs")
 
 
-def _table_from_file(arrays: dict[str, np.ndarray], order: int) -> NgramTable:
-    """A table read from a file, if its arrays fit one another."""
-    kind = CountTable if f"counts_{order}" in arrays else BackoffTable
+def _table_from_file(
+    arrays: dict[str, np.ndarray], order: int, highest: int, counted: bool
+) -> NgramTable:
+    """A table of counts or probabilities read from a file, if its arrays fit one another."""
+    kind = CountTable if counted else BackoffTable
     keys, *values = (arrays[f"{name}_{order}"] for name in _stored(kind))
     if keys.ndim != 1 or keys.dtype != np.int64 or keys.shape != values[0].shape:
         raise ValueError(
             f"keys are {keys.dtype} {keys.shape}, and there are {values[0].shape} values"
         )
-    if (np.diff(keys) <= 0).any():
+    if (np.diff(keys) <= 0).any() or (order == 1 and (keys != np.arange(len(keys))).any()):
         raise ValueError("keys are not in order")
     if kind is BackoffTable:
         if not {value.dtype for value in values} == {np.dtype("float64")}:
             raise ValueError("log-probabilities are not in float64")
+        if values[1].shape != (1 + len(keys) * (order < highest),):
+            raise ValueError(f"{len(keys)} n-grams have {values[1].shape} back-off weights")
         return BackoffTable(keys, *values)
     if values[0].dtype != np.int64 or (values[0] < 0).any():
         raise ValueError("counts are no whole numbers from 0 up")

@@ -91,6 +91,11 @@ def discount(
     for order in range(1, len(counts.tables) + 1):
         adjusted = adjust(counts, order)
         discounts = estimate(adjusted)
+        if not all(0 < taken <= count for count, taken in enumerate(discounts, 1)):
+            raise ValueError(
+                f"the discounts of order {order} are {discounts}; each must lie above 0 and be "
+                "at most the count it is taken from"
+            )
         contexts, size = counts.contexts(order), counts.num_contexts(order)
         taken = np.array([0.0, *discounts])[np.minimum(adjusted, len(discounts))]
         totals = np.bincount(contexts, adjusted, size)
@@ -206,7 +211,8 @@ def _bucket(totals: np.ndarray) -> np.ndarray:
 
 
 def _learn_weights(shares: np.ndarray, totals: np.ndarray, uniform: float) -> np.ndarray:
-    """(orders, buckets): the weights under which M tokens are most likely.
+    """(orders, buckets): the weights under which M tokens are most likely, and for each weight
+    one token more on either side.
 
     Args:
         shares: (orders, M) the maximum-likelihood probability of each token.
@@ -216,17 +222,13 @@ def _learn_weights(shares: np.ndarray, totals: np.ndarray, uniform: float) -> np
     """
     known, buckets = totals > 0, _bucket(totals)
     weights = np.full((len(shares), 64), 0.5)
-    previous = -np.inf
-    for _ in range(100):
+    for _ in range(200):
         mixed, own = [np.full(shares.shape[1], uniform)], []
         for level, share in enumerate(shares):
             weight = np.where(known[level], weights[level, buckets[level]], 0.0)
             own.append(weight * share)
             mixed.append(own[-1] + (1 - weight) * mixed[-1])
-        score = float(np.log(mixed[-1]).mean())
-        if score - previous < 1e-6:
-            break
-        previous = score
+        previous = weights.copy()
         reached = np.ones(shares.shape[1])  # P(the token comes from this order or a lower one)
         for level in reversed(range(len(shares))):
             stayed = reached * own[level] / mixed[level + 1]
@@ -235,6 +237,8 @@ def _learn_weights(shares: np.ndarray, totals: np.ndarray, uniform: float) -> np
             took = np.bincount(at, stayed[known[level]], 64)
             weights[level] = (took + 1) / (asked + 2)
             reached = reached - stayed
+        if np.abs(weights - previous).max() < 1e-3:
+            break
     return weights
 
 
