@@ -77,6 +77,12 @@ def test_numbers_on_axes_are_plain_and_do_not_crowd():
     assert "200" in [tick.get_text() for tick in axes.get_yticklabels(minor=True)]
 
 
+def test_orders_are_whole_numbers_on_the_axis():
+    (axes,) = plot_curves({"a": ([2, 3, 5], [3, 2, 1])}, "order", "y").axes
+    axes.figure.draw_without_rendering()
+    assert all("." not in tick.get_text() for tick in axes.get_xticklabels())
+
+
 def test_intervals_below_zero_are_seen_whole():
     (axes,) = plot_intervals(["a", "b"], [-1, 1], [-2, -2], [-0.5, 1.5], "x").axes
     low, high = axes.get_xlim()

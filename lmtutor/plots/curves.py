@@ -69,7 +69,9 @@ def plot_curves(
     if x_log:
         axes.set_xscale("log")
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(6))  # more would run into one another
+        whole = all(float(value).is_integer() for x, _ in curves.values() for value in x)
+        # More ticks than six would run into one another.
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=whole))
     if y_log:
         axes.set_yscale("log")
         low, high = axes.get_ylim()
