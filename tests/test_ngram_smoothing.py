@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import tracemalloc
 from collections import Counter, defaultdict
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from lmtutor.metrics import perplexity
 from lmtutor.models import NgramModel, arpa_tokens
 from lmtutor.models.ngram import smoothing
+from lmtutor.models.ngram.counts import flatten
 from lmtutor.models.ngram.smoothing import (
     FALLBACK_DISCOUNTS,
     good_turing_ratios,
@@ -425,16 +427,27 @@ def test_undefined_discounts_get_the_stated_fallback():
     assert good_turing_ratios(np.array(rare)) == pytest.approx((0.1 / 0.7, 0.45 / 0.7))
 
 
-def test_the_text_is_counted_from_a_generator_at_a_high_order(kjv):
+def test_characters_are_counted_at_a_high_order(kjv):
     characters = CharacterTokenizer().fit(kjv.train)
-    model = NgramModel(8, "kneser_ney").fit(
-        characters.encode(verse) for verse in kjv.train[:3000]
+    high, low = (
+        NgramModel(order, "kneser_ney").fit(
+            characters.encode(verse) for verse in kjv.train[:3000]
+        )
+        for order in (8, 2)
     )
     held_out = [characters.encode(verse) for verse in kjv.test[:50]]
-    low_order = NgramModel(2, "kneser_ney").fit(
-        characters.encode(verse) for verse in kjv.train[:3000]
-    )
-    assert perplexity(model, held_out) < 0.5 * perplexity(low_order, held_out)
+    assert perplexity(high, held_out) < 0.5 * perplexity(low, held_out)
+
+
+def test_a_text_from_a_generator_is_held_once():
+    """Four bytes a token, and no document after it was read."""
+    documents = ([2 + number % 97] * 10 for number in range(100_000))
+    tracemalloc.start()
+    tokens = flatten(documents, bos_id=0, eos_id=1)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(tokens) == 1_200_000
+    assert peak < 1.5 * tokens.nbytes
 
 
 # --- ARPA
