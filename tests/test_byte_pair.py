@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from lmtutor.decoding import Sample, generate
 from lmtutor.metrics import bits_per_byte
 from lmtutor.models import NgramModel
 from lmtutor.tokenizers import (
@@ -284,11 +285,21 @@ def test_the_cache_forgets_and_the_ids_stay_the_same(learnt):
         assert len(cache) <= 3
 
 
-def test_sub_words_have_bits_per_byte_without_a_speller(kjv):
-    tokenizer = BytePairTokenizer(400).fit(kjv.train[:500])
-    model = NgramModel(3, "kneser_ney", vocab_size=tokenizer.vocab_size)
-    model.fit(tokenizer.encode(verse) for verse in kjv.train[:500])
-    assert 1 < bits_per_byte(model, tokenizer, kjv.test[:50]).value < 8
+def test_the_whole_way_from_a_text_to_a_score_and_a_text(tmp_path, kjv):
+    subwords = BytePairTokenizer(vocab_size=1000).fit(kjv.train[:4000])
+    model = NgramModel(6, smoothing="kneser_ney").fit(
+        subwords.encode(text) for text in kjv.train[:4000]
+    )
+    assert 1 < bits_per_byte(model, subwords, kjv.test[:100]).value < 2.5
+    prompt = subwords.encode("In the")
+    ids = generate(model, prompt, 40, Sample(temperature=0.8, top_p=0.9), seed=0)
+    text = subwords.decode(ids)
+    assert text.startswith("In the")
+    assert len(text) > 10
+    subwords.save(tmp_path / "subwords.json")
+    loaded = BytePairTokenizer.load(tmp_path / "subwords.json")
+    assert loaded.encode(text) == subwords.encode(text)
+    assert loaded.to_hf()(text)["input_ids"] == subwords.encode(text)
 
 
 # --- splitting and its tables
