@@ -105,11 +105,11 @@ def learn_merges(
             pieces.append(joined)
         merges.append(pair)
         changes = _merge_everywhere(pair, id_of[joined], split, often, places)
-        del counts[pair]
         for changed, difference in changes.items():
             counts[changed] += difference
             if difference > 0:
                 heapq.heappush(queue, (-counts[changed], changed))
+        del counts[pair]  # last, for in a run of one id it overlaps itself
     return merges, pieces
 
 
@@ -141,7 +141,6 @@ def _merge_everywhere(
                     changes[new_id, after] += times
                     places[new_id, after].add(number)
             place += 1
-    changes.pop(pair, None)  # it overlaps itself in a run of one id, and is gone all the same
     return changes
 
 
