@@ -1,5 +1,7 @@
-"""The page at the root of the site, which leads on to the book. It names its icon, or else
-a browser asks the server for one that is not there.
+"""The page at the root of the site, which leads on to the book.
+
+Its icon is empty and stands in the page itself: with none named, a browser asks the server for
+one that is not there, and one in a file is often still on its way when the browser moves on.
 """
 
 from pathlib import Path
@@ -10,7 +12,7 @@ PAGE = """<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
 <title>{title}</title>
-<link rel="icon" href="_static/{icon}">
+<link rel="icon" href="data:,">
 <meta http-equiv="refresh" content="0; url=book/index.html">
 <a href="book/index.html">{title}</a>
 </html>
@@ -21,8 +23,7 @@ def lead_on(app: Sphinx, error: Exception | None) -> None:
     """Write the page, where the book's own start is not at the root."""
     target = Path(app.outdir) / "index.html"
     if error is None and (Path(app.outdir) / "book" / "index.html").is_file():
-        icon = Path(app.config.html_favicon).name
-        target.write_text(PAGE.format(title=app.config.html_title, icon=icon), encoding="utf-8")
+        target.write_text(PAGE.format(title=app.config.html_title), encoding="utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, bool | str]:
