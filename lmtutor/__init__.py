@@ -25,17 +25,21 @@ _HOMES = {
     "show_source": "display",
 }
 _PARTS = {
+    "autograd",
     "claims",
     "data",
     "decoding",
     "display",
     "exercises",
+    "layers",
     "metrics",
     "models",
     "plots",
+    "pretrained",
     "runtime",
     "scoreboard",
     "tokenizers",
+    "training",
 }
 
 

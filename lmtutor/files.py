@@ -9,6 +9,8 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -35,15 +37,17 @@ def write_aside(path: PathLike, content: bytes) -> None:
             aside.write(content)
             aside.flush()
             os.fsync(aside.fileno())
-        os.chmod(name, _permissions(target))
+        os.chmod(name, permissions(target))
         os.replace(name, target)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
 
 
-def _permissions(target: Path) -> int:
-    """Those of the file that is there, or what the user's mask leaves of read and write."""
+def permissions(target: Path) -> int:
+    """What a file written to this path shall have: those of the file that is there, or what
+    the user's mask leaves of read and write.
+    """
     if target.exists():
         return target.stat().st_mode & 0o777
     mask = os.umask(0)
@@ -53,7 +57,7 @@ def _permissions(target: Path) -> int:
 
 def save_json(path: PathLike, kind: str, content: dict[str, Any]) -> None:
     """Write `content`, the kind of thing it is, and its checksum, as JSON."""
-    document = {"kind": kind, "sha256": _digest(_canonical(content)), "content": content}
+    document = {"kind": kind, "sha256": _digest([_canonical(content)]), "content": content}
     write_aside(path, json.dumps(document, indent=1).encode())
 
 
@@ -71,7 +75,7 @@ def load_json(path: PathLike, kind: str) -> dict[str, Any]:
         raise ValueError(
             f"{path} is not a whole file of ours ({error}); save it again"
         ) from error
-    _expect(path, kind, found, digest, _digest(_canonical(content)))
+    _expect(path, kind, found, digest, _digest([_canonical(content)]))
     return cast("dict[str, Any]", content)
 
 
@@ -79,10 +83,15 @@ def save_arrays(
     path: PathLike, kind: str, settings: dict[str, Any], arrays: "dict[str, np.ndarray]"
 ) -> None:
     """Write NumPy arrays with their settings and a checksum over both, as safetensors."""
+    import numpy as np
     from safetensors.numpy import save
 
+    # In C order, in which the checksum reads them; a transposed array may lie otherwise.
+    arrays = {
+        name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()
+    }
     text = _canonical(settings).decode()
-    digest = _digest(text.encode(), *_array_bytes(arrays))
+    digest = _digest(chain([text.encode()], _array_bytes(arrays)))
     write_aside(path, save(arrays, metadata={"kind": kind, "sha256": digest, "settings": text}))
 
 
@@ -105,7 +114,7 @@ def load_arrays(path: PathLike, kind: str) -> "tuple[dict[str, Any], dict[str, n
         raise ValueError(
             f"{path} is not a whole file of ours ({error}); save it again"
         ) from error
-    _expect(path, kind, found, digest, _digest(text.encode(), *_array_bytes(arrays)))
+    _expect(path, kind, found, digest, _digest(chain([text.encode()], _array_bytes(arrays))))
     return json.loads(text), arrays
 
 
@@ -125,16 +134,15 @@ def _canonical(content: dict[str, Any]) -> bytes:
     return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _array_bytes(arrays: "dict[str, np.ndarray]") -> list[bytes]:
+def _array_bytes(arrays: "dict[str, np.ndarray]") -> Iterator[bytes | memoryview]:
     """Names, types, shapes and values, so that a change to any of them is seen."""
-    pieces = []
     for name in sorted(arrays):
         array = arrays[name]
-        pieces += [f"{name} {array.dtype.str} {array.shape}".encode(), array.tobytes()]
-    return pieces
+        yield f"{name} {array.dtype.str} {array.shape}".encode()
+        yield array.reshape(-1).view("u1").data
 
 
-def _digest(*pieces: bytes) -> str:
+def _digest(pieces: Iterable[bytes | memoryview]) -> str:
     digest = hashlib.sha256()
     for piece in pieces:
         digest.update(piece)

@@ -8,6 +8,8 @@ import unicodedata
 from collections import Counter
 from itertools import pairwise
 
+import numpy as np
+
 
 def _bigrams(sentences, end=("</s>",), per="first"):
     pairs, firsts = {}, {}
@@ -86,6 +88,157 @@ def _kneser_ney(sentences, discount, first, second, lower="contexts", marks=True
         return 0.0 if lower == "none" else below
     own = after.get(second, 0) - discount
     return ((max(own, 0) if floor else own) + discount * len(after) * below) / total
+
+
+def _sigmoid(z):
+    return 1 / (1 + math.exp(-z))
+
+
+def _softmax(z):
+    powers = [math.exp(x) for x in z]
+    return [power / sum(powers) for power in powers]
+
+
+def _hidden_gradient(
+    x, y, W1, b1, w2, b2, slope=lambda z, h: 1 - h**2, mean=True, turned=False
+):
+    x, W1, w2 = np.array(x), np.array(W1), np.array(w2)
+    z = x @ W1 + b1
+    h = np.tanh(z)
+    error = h @ w2 + b2 - y
+    gradient = x.T @ (error[:, None] * w2 * slope(z, h)) / (len(x) if mean else 1)
+    return gradient.T if turned else gradient
+
+
+def _adam(start, gradients, rate, correct=True, inside=False, squares=True):
+    mean, square, path = 0.0, 0.0, []
+    for step, g in enumerate(gradients, 1):
+        mean, square = 0.9 * mean + 0.1 * g, 0.999 * square + 0.001 * (g * g if squares else g)
+        m = mean / (1 - 0.9**step) if correct else mean
+        v = square / (1 - 0.999**step) if correct else square
+        start -= rate * m / (math.sqrt(v + 1e-8) if inside else math.sqrt(v) + 1e-8)
+        path.append(start)
+    return path
+
+
+def _norm(gradients):
+    return math.sqrt(sum(x * x for g in gradients for x in g))
+
+
+def _windows(words, window, keep):
+    return [
+        (words[i], words[j])
+        for i in range(len(words))
+        for j in range(len(words))
+        if abs(i - j) <= window and keep(i, j, words)
+    ]
+
+
+def _dot(first, second):
+    return sum(x * y for x, y in zip(first, second, strict=True))
+
+
+def _sgns(centre, context, negatives, sign=-1, share=1.0, safe=True):
+    def cost(score):
+        if safe:
+            return max(-score, 0) + math.log1p(math.exp(-abs(score)))
+        return -math.log(1 / (1 + math.exp(-score)))
+
+    noise = sum(cost(sign * _dot(centre, other)) for other in negatives)
+    return cost(_dot(centre, context)) + noise * share
+
+
+def _analogy(vectors, a, b, c, left_out=True, unit=True, cosine=True, signs=(-1, 1, 1)):
+    def scaled(vector, wanted):
+        return [x / math.hypot(*vector) for x in vector] if wanted else vector
+
+    rows = [scaled(vectors[word], unit) for word in (a, b, c)]
+    target = [_dot(signs, column) for column in zip(*rows, strict=True)]
+    return max(
+        (word for word in vectors if not (left_out and word in (a, b, c))),
+        key=lambda word: _dot(target, scaled(vectors[word], cosine)),
+    )
+
+
+def _runs(word, shortest, longest, marks=True):
+    text = f"<{word}>" if marks else word
+    return [text[i : i + n] for n in range(shortest, longest + 1) for i in range(len(text))]
+
+
+def _shares(pairs, a, b):
+    total = len(pairs)
+    return (
+        pairs.count((a, b)) / total,
+        sum(x == a for x, _ in pairs) / total,
+        sum(y == b for _, y in pairs) / total,
+    )
+
+
+def _sigmoid(x):
+    return 1 / (1 + math.exp(-x))
+
+
+def _lstm(sums, cell, gate=_sigmoid, candidate=math.tanh, squash=math.tanh, add=True):
+    keep, write, show = (gate(sums[name]) for name in ("forget", "input", "output"))
+    new = write * candidate(sums["candidate"])
+    cell = keep * cell + new if add else keep * cell + (1 - keep) * new
+    return show * squash(cell), cell
+
+
+def _gru(sums, past, hidden, swap=False, outside=False, reset=True, both=False):
+    update, opened = _sigmoid(sums["update"]), _sigmoid(sums["reset"]) if reset else 1.0
+    if outside:
+        candidate = math.tanh(sums["candidate"]) + opened * past
+    else:
+        candidate = math.tanh(sums["candidate"] + opened * past)
+    if swap:
+        update = 1 - update
+    return update * hidden + (1 if both else 1 - update) * candidate
+
+
+def _rnn_states(inputs, h, w, u, b):
+    states = []
+    for x in inputs:
+        h = math.tanh(w * x + u * h + b)
+        states.append(h)
+    return states
+
+
+def _rnn_step(x, h, W, U, b, squash=math.tanh, columns=False, bias=True, back=True):
+    W, U = (np.array(m).T if columns else np.array(m) for m in (W, U))
+    z = W @ np.array(x) + (U @ np.array(h) if back else 0) + (np.array(b) if bias else 0)
+    return [squash(float(value)) for value in z]
+
+
+def _du(inputs, gs, w, u, b, carry=True, before=True, slope=True, own=True):
+    states = [0.0, *_rnn_states(inputs, 0.0, w, u, b)]
+    total = later = 0.0
+    for t in reversed(range(len(inputs))):
+        direct = gs[t] if own or t == len(inputs) - 1 else 0.0
+        dz = (1 - states[t + 1] ** 2 if slope else 1) * (direct + later)
+        total += dz * states[t if before else t + 1]
+        later = u * dz if carry else 0.0
+    return total
+
+
+def _streams(tokens, count, length, shift=1, wrap=False):
+    size = (len(tokens) - 1) // count
+    batches = []
+    for first in range(0, size - length + 1 if wrap else size, length):
+        last = min(first + length, size)
+        parts = [tokens[s * size + first : s * size + last + shift] for s in range(count)]
+        inputs = [part[: last - first] for part in parts]
+        batches.append((inputs, [part[shift:] for part in parts]))
+    return batches
+
+
+def _stacked_windows(tokens, count, length):
+    starts = range(0, len(tokens) - length, length)
+    rows = [(tokens[s : s + length], tokens[s + 1 : s + length + 1]) for s in starts]
+    return [
+        ([row[0] for row in rows[k : k + count]], [row[1] for row in rows[k : k + count]])
+        for k in range(0, len(rows) - count + 1, count)
+    ]
 
 
 WRONG = {
@@ -289,5 +442,256 @@ WRONG = {
             lambda s, d, a, b: 0.0 if a == "z" else _kneser_ney(s, d, a, b),
             "only the continuation probability speaks",
         ),
+    ],
+    "neuron": [
+        (
+            lambda x, w, b: _sigmoid(sum(a * c for a, c in zip(x, w, strict=True))),
+            "the bias decides|3 - 2",
+        ),
+        (lambda x, w, b: b + sum(a * c for a, c in zip(x, w, strict=True)), "gives 1/2"),
+        (
+            lambda x, w, b: float(b + sum(a * c for a, c in zip(x, w, strict=True)) > 0),
+            "gives 1/2",
+        ),
+        (
+            lambda x, w, b: _sigmoid(b + sum(a * c for a, c in zip(x, w, strict=True))),
+            "800 overflows",
+        ),
+        (
+            lambda x, w, b: sum(_sigmoid(a * c + b) for a, c in zip(x, w, strict=True)),
+            "gives 1/2",
+        ),
+    ],
+    "cross_entropy": [
+        (lambda z, t: math.log(_softmax(z)[t]), "every class has 1/4|with a minus"),
+        (lambda z, t: -math.log2(_softmax(z)[t]), "every class has 1/4|natural logarithm"),
+        (lambda z, t: -math.log(_softmax(_softmax(z))[t]), "with a minus"),
+        (lambda z, t: -math.log(_softmax(z)[t]), "subtract the largest"),
+        (
+            lambda z, t: -math.log(_softmax([x - max(z) for x in z])[t] + 1e-12),
+            "its logarithm is not|natural logarithm",
+        ),
+        (lambda z, t: -math.log(_softmax([x - max(z) for x in z])[t]), "its logarithm is not"),
+    ],
+    "hidden_gradient": [
+        (
+            lambda *a: _hidden_gradient(*a, slope=lambda z, h: 1 - np.tanh(h) ** 2),
+            "1 - h²",
+        ),
+        (lambda *a: _hidden_gradient(*a, slope=lambda z, h: 1), "1 - h²"),
+        (lambda *a: _hidden_gradient(*a, mean=False), "a mean over the examples"),
+        (lambda *a: _hidden_gradient(*a, turned=True), "shape of W1"),
+    ],
+    "adam": [
+        (lambda *a: _adam(*a, correct=False), "The first step is as long"),
+        (lambda *a: _adam(*a, inside=True), "The first step is as long|outside the root"),
+        (
+            lambda start, gradients, rate: [
+                start - rate * sum(gradients[: i + 1]) for i in range(len(gradients))
+            ],
+            "The first step is as long",
+        ),
+        (lambda *a: _adam(*a, squares=False), "The first step is as long"),
+    ],
+    "clip_by_norm": [
+        (
+            lambda gs, n: [[x * min(1, n / _norm([g])) for x in g] for g in gs],
+            "points where",
+        ),
+        (lambda gs, n: [[max(-n, min(n, x)) for x in g] for g in gs], "points where"),
+        (lambda gs, n: [[x * n / _norm(gs) for x in g] for g in gs], "stays as it is"),
+        (lambda gs, n: [[x * min(1, n / _norm(gs)) for x in g] for g in gs], "nothing to clip"),
+        (lambda gs, n: [[x / _norm(gs) for x in g] for g in gs], "stays as it is"),
+    ],
+    "dropout": [
+        (
+            lambda h, p, u, training: (
+                [x * (d >= p) for x, d in zip(h, u, strict=True)] if training else list(h)
+            ),
+            "divided by the probability of staying",
+        ),
+        (
+            lambda h, p, u, training: [
+                x * (d >= p) / (1 - p) for x, d in zip(h, u, strict=True)
+            ],
+            "nothing is dropped and nothing is scaled",
+        ),
+        (
+            lambda h, p, u, training: (
+                [x * (d < p) / p for x, d in zip(h, u, strict=True)] if training else list(h)
+            ),
+            "nothing is dropped",
+        ),
+        (
+            lambda h, p, u, training: (
+                [x * (d >= p) for x, d in zip(h, u, strict=True)]
+                if training
+                else [x * (1 - p) for x in h]
+            ),
+            "divided by the probability of staying",
+        ),
+    ],
+    "bag_of_words": [
+        (lambda v, words: [int(w in words) for w in v], "how often"),
+        (lambda v, words: [v.index(w) for w in words], "one number for each word"),
+        (lambda v, words: [words.count(w) for w in words], "one number for each word"),
+        (
+            lambda v, words: [words.count(w) for w in dict.fromkeys([*v, *words])],
+            "outside the vocabulary has no place",
+        ),
+    ],
+    "cosine": [
+        (lambda a, b: _dot(a, b), "Divide the product"),
+        (
+            lambda a, b: _dot(a, b) / max(1e-9, sum(x * x for x in a)),
+            "Divide the product by both",
+        ),
+        (
+            lambda a, b: abs(_dot(a, b)) / (math.hypot(*a) * math.hypot(*b)),
+            "can be negative",
+        ),
+        (
+            lambda a, b: _dot(a, b) / (math.hypot(*a) * math.hypot(*b)),
+            "no direction",
+        ),
+    ],
+    "skip_gram_pairs": [
+        (lambda w, k: _windows(w, k, lambda i, j, _: i < j), "Each word is the centre once"),
+        (lambda w, k: _windows(w, 1, lambda i, j, _: i != j), "takes in all words"),
+        (lambda w, k: _windows(w, k, lambda i, j, x: x[i] != x[j]), "Leave out the centre"),
+        (lambda w, k: _windows(w, k, lambda i, j, _: True), "Each word is the centre once"),
+    ],
+    "negative_sampling_loss": [
+        (lambda u, v, n: -_sgns(u, v, n), "costs log 2"),
+        (lambda u, v, n: _sgns(u, v, n, sign=1), "mind the minus"),
+        (lambda u, v, n: _sgns(u, v, n, share=1 / max(1, len(n))), "All are added up"),
+        (lambda u, v, n: _sgns(u, v, n, safe=False), "must not overflow"),
+    ],
+    "analogy": [
+        (lambda v, a, b, c: _analogy(v, a, b, c, left_out=False), "must not be the answer"),
+        (lambda v, a, b, c: _analogy(v, a, b, c, unit=False), "Make unit vectors first"),
+        (lambda v, a, b, c: _analogy(v, a, b, c, cosine=False), "Make unit vectors first"),
+        (
+            lambda v, a, b, c: _analogy(v, a, b, c, signs=(1, -1, 1)),
+            "The target is b - a",
+        ),
+    ],
+    "subword_ngrams": [
+        (lambda w, n, m: [r for r in _runs(w, n, m, marks=False) if len(r) >= n], "marks <"),
+        (lambda w, n, m: [r for r in _runs(w, n, n) if len(r) == n], "All lengths"),
+        (lambda w, n, m: [r for r in _runs(w, n, m) if len(r) >= n], "All lengths"),
+        (_runs, "The marks < and > belong"),
+    ],
+    "pointwise_mutual_information": [
+        (lambda p, a, b: math.log(_shares(p, a, b)[0]), "product of the shares"),
+        (
+            lambda p, a, b: max(
+                0.0, math.log(_shares(p, a, b)[0] / math.prod(_shares(p, a, b)[1:]))
+            ),
+            "can be negative|It is negative",
+        ),
+        (
+            lambda p, a, b: math.log(_shares(p, a, b)[0] / math.prod(_shares(p, a, b)[1:])),
+            "minus infinity",
+        ),
+        (
+            lambda p, a, b: math.log2(_shares(p, a, b)[0] / math.prod(_shares(p, a, b)[1:])),
+            "Compare the share",
+        ),
+    ],
+    "lstm_step": [
+        (lambda g, c: _lstm(g, c)[::-1], "hidden state, then the cell"),
+        (lambda g, c: _lstm(g, c, squash=lambda x: x), "through tanh on its way out"),
+        (lambda g, c: _lstm(g, c, candidate=lambda x: x), "which goes through tanh"),
+        (lambda g, c: _lstm(g, c, gate=math.tanh), "through the sigmoid"),
+        (lambda g, c: _lstm(g, c, add=False), "added to what is kept"),
+    ],
+    "gru_step": [
+        (lambda g, p, h: _gru(g, p, h, swap=True), "stays as it is"),
+        (lambda g, p, h: _gru(g, p, h, outside=True), "added inside the tanh|does not reach"),
+        (lambda g, p, h: _gru(g, p, h, reset=False), "does not reach the candidate"),
+        (lambda g, p, h: _gru(g, p, h, both=True), "stays as it is|sum to one"),
+    ],
+    "half_life": [
+        (lambda f: math.log(f) / math.log(0.5), "to the power of n"),
+        (lambda f: 0.5 / f, "to the power of n"),
+        (lambda f: math.ceil(math.log(0.5) / math.log(f)), "need not be a whole|power of n"),
+    ],
+    "forget_bias": [
+        (lambda n: 0.5 ** (1 / n), "sigmoid of 0"),
+        (lambda n: 0.0, "power of 2"),
+        (lambda n: math.log(0.5**n / (1 - 0.5**n)), "power of 2"),
+        (lambda n: -math.log(n), "power of 2"),
+    ],
+    "paired_bootstrap": [
+        (
+            lambda a, b, d: (
+                sum(sum(b[k] for k in x) < sum(a[k] for k in x) for x in d) / len(d)
+            ),
+            "wins every draw",
+        ),
+        (
+            lambda a, b, d: (
+                sum(sum(a[k] for k in x) <= sum(b[k] for k in x) for x in d) / len(d)
+            ),
+            "is not won",
+        ),
+        (lambda a, b, d: sum(sum(a) < sum(b) for _ in d) / len(d), "some of them twice"),
+        (
+            lambda a, b, d: sum(a[k] < b[k] for x in d for k in x) / sum(map(len, d)),
+            "compare the sums",
+        ),
+    ],
+    "rnn_step": [
+        (lambda *a: _rnn_step(*a, squash=lambda z: z), "it is tanh"),
+        (lambda *a: _rnn_step(*a, squash=_sigmoid), "it is tanh"),
+        (lambda *a: _rnn_step(*a, back=False), "enters through U"),
+        (lambda *a: _rnn_step(*a, bias=False), "The bias"),
+        (lambda *a: _rnn_step(*a, columns=True), "own row"),
+    ],
+    "read_sequence": [
+        (lambda *a: _rnn_states(*a)[-1], "in a list"),
+        (lambda i, h, *a: _rnn_states(i, 0.0, *a), "begins with the state"),
+        (lambda i, h, *a: [_rnn_states([x], h, *a)[0] for x in i], "state before the next"),
+        (lambda i, h, *a: [h, *_rnn_states(i, h, *a)], "in a list"),
+    ],
+    "gradient_through_time": [
+        (lambda i, h, w, u, b: u ** len(i), "slope of tanh"),
+        (
+            lambda i, h, w, u, b: math.prod(1 - s**2 for s in _rnn_states(i, h, w, u, b)),
+            "is u",
+        ),
+        (
+            lambda i, h, w, u, b: math.prod(u * (1 - s) for s in _rnn_states(i, h, w, u, b)),
+            "the square of the state",
+        ),
+        (
+            lambda i, h, w, u, b: sum(u * (1 - s**2) for s in _rnn_states(i, h, w, u, b)),
+            "The steps multiply",
+        ),
+        (
+            lambda i, h, w, u, b: math.prod(
+                u * (1 - s**2) for s in [h, *_rnn_states(i, h, w, u, b)[:-1]]
+            ),
+            "after the step",
+        ),
+    ],
+    "recurrent_weight_gradient": [
+        (lambda *a: _du(*a, before=False), "the state before is 0"),
+        (lambda *a: _du(*a, slope=False), "multiplied by"),
+        (lambda *a: _du(*a, carry=False), "through the earlier states"),
+        (lambda *a: _du(*a, own=False), "a g of its own"),
+    ],
+    "streams": [
+        (lambda *a: _streams(*a, shift=0), "the tokens that follow"),
+        (_stacked_windows, "goes on where"),
+        (
+            lambda t, n, k: [
+                ([b[r::n] for r in range(n)], [b[r + 1 :: n] for r in range(n)])
+                for b in [t[s : s + n * k] for s in range(0, len(t) - 1, n * k)]
+            ],
+            "the tokens that follow|goes on where",
+        ),
+        (lambda *a: _streams(*a, wrap=True), "may be shorter"),
     ],
 }

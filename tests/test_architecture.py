@@ -15,6 +15,7 @@ MAY_IMPORT = {
     "files": set(),
     "display": set(),
     "tokenizers": set(),
+    "autograd": set(),
     "layers": set(),
     "plots": set(),
     "data": {"tokenizers"},
@@ -26,7 +27,7 @@ MAY_IMPORT = {
     "claims": set(),
     "exercises": set(),
     "scoreboard": {"metrics"},
-    "pretrained": {"models"},
+    "pretrained": {"data", "metrics", "models", "runtime", "tokenizers", "training"},
     "widgets": {"plots", "decoding", "models"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -95,18 +95,23 @@ class TestChapter:
 def test_every_public_name_stands_in_the_reference():
     import lmtutor
     from lmtutor import (
+        autograd,
         data,
         decoding,
         exercises,
+        layers,
         metrics,
         models,
         plots,
+        pretrained,
         scoreboard,
         tokenizers,
+        training,
     )
 
     reference = read(ROOT / "book" / "api.md")
-    for module in (data, metrics, models, plots, tokenizers, exercises):
+    learning = (autograd, layers, models, pretrained, training)
+    for module in (data, exercises, metrics, plots, tokenizers, *learning):
         for name in module.__all__:
             if name[0].isupper() or name[0].islower():
                 thing = getattr(module, name)

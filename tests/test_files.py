@@ -127,3 +127,12 @@ def test_another_kind_of_thing_is_refused_by_name(tmp_path):
 def test_a_file_that_is_not_there_is_python_s_own_error(load):
     with pytest.raises(FileNotFoundError):
         load(Path("no such file"), "thing")
+
+
+def test_arrays_that_lie_the_other_way_round_come_back(tmp_path):
+    arrays = {"a": np.arange(6.0).reshape(2, 3).T, "b": np.array(5), "c": np.zeros((0, 3))}
+    save_arrays(tmp_path / "file", "kind", {}, arrays)
+    _, found = load_arrays(tmp_path / "file", "kind")
+    for name, array in arrays.items():
+        assert found[name].shape == array.shape
+        assert (found[name] == array).all()

@@ -109,7 +109,7 @@ def test_bad_input_is_refused_with_a_reason():
             plot_curves({"a": ([1], [bad])}, "x", "y")
         with pytest.raises(ValueError, match="highs holds"):
             plot_intervals(["a"], [1], [1], [bad], "x")
-        with pytest.raises(ValueError, match="bits holds"):
+        with pytest.raises(ValueError, match="values holds"):
             plot_surprisal(["a"], {"m": [bad]})
         with pytest.raises(ValueError, match="floor holds"):
             plot_curves({"a": ([1], [1])}, "x", "y", floor=("f", bad))
@@ -117,5 +117,5 @@ def test_bad_input_is_refused_with_a_reason():
         plot_curves({"a": ([0, 1], [1, 2])}, "x", "y", x_log=True)
     with pytest.raises(ValueError, match="a: 3 does not lie between 1 and 2"):
         plot_intervals(["a"], [3], [1], [2], "x")
-    with pytest.raises(ValueError, match=r"2 tokens, and bits for \[1\]"):
+    with pytest.raises(ValueError, match=r"2 tokens, and values for \[1\]"):
         plot_surprisal(["a", "b"], {"m": [1.0]})

@@ -16,7 +16,13 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 
 ROOT = Path(__file__).resolve().parents[2]
-WATCHED = ("lmtutor/**/*.py", "requirements.txt", "requirements-data.txt")
+WATCHED = (
+    "lmtutor/**/*.py",
+    "lmtutor/**/*.json",
+    "lmtutor/**/*.safetensors",
+    "requirements.txt",
+    "requirements-data.txt",
+)
 
 
 def fingerprint() -> str:
@@ -57,6 +63,7 @@ def setup(app: Sphinx) -> dict[str, bool | str]:
         filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])
     )
     os.environ.setdefault("PYTHONHASHSEED", "0")
+    os.environ["TQDM_DISABLE"] = "1"  # bars are for those who wait
     if os.environ.get("LMTUTOR_PROFILE", "default") != "full":
         os.environ["HF_HUB_OFFLINE"] = "1"
     app.connect("config-inited", name_the_cache)

@@ -352,7 +352,7 @@ def anchor(heading: str) -> str:
 def _without_code(match: re.Match[str]) -> str:
     if match["math"]:
         return "$$" if match["math"].startswith("$$") else "$"
-    return "" if match["code"] else match[0]
+    return "code" if match["code"] else match[0]
 
 
 def left_over(markdown: str) -> str | None:

@@ -1,18 +1,42 @@
 """Text to learn from: real corpora, tasks, and sources whose entropy is known."""
 
+from lmtutor.data.batches import (
+    IGNORED,
+    Batch,
+    BatchBase,
+    Batches,
+    ContiguousStreams,
+    RandomWindows,
+    WholeDocuments,
+)
 from lmtutor.data.corpora import Corpus, CorpusInfo, available_corpora, load_corpus
 from lmtutor.data.gpt2 import load_gpt2_merges
+from lmtutor.data.recall import Recall
 from lmtutor.data.synthetic import BracketSource, HiddenMarkovSource, MarkovSource
 from lmtutor.data.tasks import load_task
+from lmtutor.data.token_file import TokenFile, join_documents
+from lmtutor.data.word_lists import load_analogies, load_word_pairs
 
 __all__ = [
+    "IGNORED",
+    "Batch",
+    "BatchBase",
+    "Batches",
     "BracketSource",
+    "ContiguousStreams",
     "Corpus",
     "CorpusInfo",
     "HiddenMarkovSource",
     "MarkovSource",
+    "RandomWindows",
+    "Recall",
+    "TokenFile",
+    "WholeDocuments",
     "available_corpora",
+    "join_documents",
+    "load_analogies",
     "load_corpus",
     "load_gpt2_merges",
     "load_task",
+    "load_word_pairs",
 ]

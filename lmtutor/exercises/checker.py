@@ -14,7 +14,15 @@ from typing import Any
 
 from lmtutor.display import show_verdict
 
-_TOPICS = ("language_models", "ngrams", "tokens")
+_TOPICS = (
+    "gated_networks",
+    "language_models",
+    "neural_networks",
+    "ngrams",
+    "recurrent_networks",
+    "tokens",
+    "word_vectors",
+)
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
+from lmtutor.metrics.brackets import bracket_sureness
 from lmtutor.metrics.language_modelling import (
     BitsPerByte,
+    Difference,
     bits_per_byte,
+    compare_bits_per_byte,
     perplexity,
     sequence_nats,
 )
@@ -15,8 +18,11 @@ if TYPE_CHECKING:
 __all__ = [
     "BitsPerByte",
     "BitsPerByteMetric",
+    "Difference",
     "PerplexityMetric",
     "bits_per_byte",
+    "bracket_sureness",
+    "compare_bits_per_byte",
     "perplexity",
     "sequence_nats",
 ]

@@ -2,6 +2,16 @@
 show.
 """
 
-from lmtutor.plots.curves import plot_curves, plot_intervals, plot_surprisal
+from lmtutor.plots.curves import plot_curves, plot_intervals, plot_surprisal, plot_tokens
+from lmtutor.plots.diagrams import plot_decision, plot_network
+from lmtutor.plots.maps import plot_map
 
-__all__ = ["plot_curves", "plot_intervals", "plot_surprisal"]
+__all__ = [
+    "plot_curves",
+    "plot_decision",
+    "plot_intervals",
+    "plot_map",
+    "plot_network",
+    "plot_surprisal",
+    "plot_tokens",
+]

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from lmtutor.plots.style import HUES, INK, new_figure
 
@@ -68,6 +68,7 @@ def plot_curves(
         )
     if x_log:
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(numticks=6))
     else:
         whole = all(float(value).is_integer() for x, _ in curves.values() for value in x)
         # More ticks than six would run into one another.
@@ -144,28 +145,44 @@ def plot_surprisal(tokens: Sequence[str], bits: Mapping[str, Sequence[float]]) -
         bits: name of the model to (T,) -log2 P(token | tokens before).
 
     Raises:
-        ValueError: there are no tokens or models, or the numbers of tokens and bits differ,
-            or a number is infinite or NaN.
+        ValueError: as `plot_tokens`.
     """
-    if not tokens or not bits or any(len(costs) != len(tokens) for costs in bits.values()):
+    return plot_tokens(tokens, bits, "surprise, bits")
+
+
+def plot_tokens(
+    tokens: Sequence[str], values: Mapping[str, Sequence[float]], y_label: str
+) -> Figure:
+    """Numbers that belong to the tokens of a text, as bars over them.
+
+    Args:
+        tokens: (T,) the tokens as they shall be written.
+        values: name to (T,) numbers; several names stand side by side.
+        y_label: what the numbers are, with their unit.
+
+    Raises:
+        ValueError: there are no tokens or names, or the numbers of tokens and values differ,
+            or a value is infinite or NaN.
+    """
+    if not tokens or not values or any(len(row) != len(tokens) for row in values.values()):
         raise ValueError(
-            f"there are {len(tokens)} tokens, and bits for "
-            f"{[len(costs) for costs in bits.values()]}; give one number of bits for each token"
+            f"there are {len(tokens)} tokens, and values for "
+            f"{[len(row) for row in values.values()]}; give one value for each token"
         )
-    _check_finite(bits=[cost for costs in bits.values() for cost in costs])
+    _check_finite(values=[value for row in values.values() for value in row])
     figure, axes = new_figure(width=max(5.6, 0.42 * len(tokens)))
-    width = 0.8 / len(bits)
-    for number, (name, costs) in enumerate(bits.items()):
+    width = 0.8 / len(values)
+    for number, (name, row) in enumerate(values.items()):
         places = [
-            token + (number - (len(bits) - 1) / 2) * width for token in range(len(tokens))
+            token + (number - (len(values) - 1) / 2) * width for token in range(len(tokens))
         ]
-        axes.bar(places, costs, width, label=_literal(name))
+        axes.bar(places, row, width, label=_literal(name))
     axes.set_xticks(range(len(tokens)), list(map(_literal, tokens)))
     if len(tokens) > 10:
         for label in axes.get_xticklabels():
             label.set(rotation=60, ha="right", rotation_mode="anchor")
     axes.tick_params(axis="x", length=0)
-    axes.set_ylabel("surprise, bits")
+    axes.set_ylabel(y_label)
     axes.grid(visible=True, axis="y")
     axes.legend(labelcolor=INK, frameon=False)
     return figure

@@ -1,0 +1,67 @@
+"""Models that this project trained by a script of its own, with weights that come with it.
+
+Each has a folder here: the weights, the tokenizer, a log of the training, and a card that says
+how it was made. The script stands beside the folder and bears its name. Left out: models of
+others; their weights do not come with this package.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lmtutor.models import LSTMLanguageModel, NeuralLanguageModel
+from lmtutor.tokenizers import BytePairTokenizer, Tokenizer
+
+_HERE = Path(__file__).parent
+_KINDS: dict[str, tuple[type[NeuralLanguageModel], type[Tokenizer]]] = {
+    "lstm_kjv": (LSTMLanguageModel, BytePairTokenizer),
+}
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model, its tokenizer, and how it was trained."""
+
+    model: NeuralLanguageModel
+    tokenizer: Tokenizer
+    log: dict[str, Any]
+    """The configuration, the seconds, and the losses on the way, in nats per token."""
+    card: str
+    """What it is, on which text, under which licence; Markdown."""
+
+
+def available_trained() -> list[str]:
+    """The names that `load_trained` knows.
+
+    >>> available_trained()
+    ['lstm_kjv']
+    """
+    return sorted(_KINDS)
+
+
+def load_trained(name: str) -> TrainedModel:
+    """A model that this project trained.
+
+    Args:
+        name: one of `available_trained()`.
+
+    Raises:
+        ValueError: there is no such model, or its files were changed.
+
+    >>> load_trained("lstm_kjv").model.vocab_size
+    4096
+    """
+    if name not in _KINDS:
+        raise ValueError(
+            f"there is no trained model {name!r}; there are "
+            f"{', '.join(map(repr, available_trained()))}"
+        )
+    model_class, tokenizer_class = _KINDS[name]
+    folder = _HERE / name
+    return TrainedModel(
+        model_class.load(folder / "model.safetensors"),
+        tokenizer_class.load(folder / "tokenizer.json"),
+        json.loads((folder / "log.json").read_text(encoding="utf-8")),
+        (folder / "README.md").read_text(encoding="utf-8"),
+    )

@@ -1,0 +1,16 @@
+"""One training loop for every neural model of the book."""
+
+from lmtutor.training.config import OPTIMIZERS, TrainingConfig
+from lmtutor.training.history import TrainingHistory
+from lmtutor.training.loop import DivergedError, evaluate_loss, fit_model
+from lmtutor.training.schedules import learning_rate_at
+
+__all__ = [
+    "OPTIMIZERS",
+    "DivergedError",
+    "TrainingConfig",
+    "TrainingHistory",
+    "evaluate_loss",
+    "fit_model",
+    "learning_rate_at",
+]
