@@ -10,9 +10,10 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
 PathLike = str | os.PathLike[str]
 
 
-def write_aside(path: PathLike, content: bytes) -> None:
-    """Put `content` at `path` whole or not at all.
+@contextmanager
+def writing_aside(path: PathLike) -> Iterator[BinaryIO]:
+    """A file to write to, which becomes the one at `path` whole or not at all.
 
-    It is written to a new file in the same folder, forced to the disk, and then renamed. If the
-    disk fills up or the process is killed on the way, what stood at `path` before is still
-    there. A link is followed, and the permissions of an older file stay.
+    It is a new file in the same folder, forced to the disk, and then renamed. If the disk fills
+    up or the process is killed on the way, what stood at `path` before is still there. A link
+    is followed, and the permissions of an older file stay.
 
     Raises:
         OSError: the folder does not exist or cannot be written, or the disk is full.
@@ -34,17 +36,23 @@ def write_aside(path: PathLike, content: bytes) -> None:
     handle, name = tempfile.mkstemp(prefix=".lmtutor-", suffix=".part", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as aside:
-            aside.write(content)
+            yield aside
             aside.flush()
             os.fsync(aside.fileno())
-        os.chmod(name, permissions(target))
+        os.chmod(name, _permissions(target))
         os.replace(name, target)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
 
 
-def permissions(target: Path) -> int:
+def write_aside(path: PathLike, content: bytes) -> None:
+    """Put `content` at `path` whole or not at all, as `writing_aside` does."""
+    with writing_aside(path) as aside:
+        aside.write(content)
+
+
+def _permissions(target: Path) -> int:
     """What a file written to this path shall have: those of the file that is there, or what
     the user's mask leaves of read and write.
     """

@@ -2,10 +2,20 @@
 
 import io
 
+import numpy as np
 import pytest
 
-from lmtutor.plots import plot_curves, plot_intervals, plot_surprisal
+from lmtutor.plots import (
+    plot_curves,
+    plot_decision,
+    plot_intervals,
+    plot_map,
+    plot_network,
+    plot_surprisal,
+)
 from lmtutor.plots.style import INK, PAPER
+
+AXIS = np.linspace(-1, 1, 9)
 
 
 def svg(figure) -> str:
@@ -27,12 +37,26 @@ def figures():
             ["x", "y"], [1, 2], [0.5, 1.5], [1.5, 2.5], "bits per byte"
         ),
         "surprisal": plot_surprisal(["In", "the"], {"a": [1, 2], "b": [3, 4]}),
+        "map": plot_map(
+            {"a": {"x": (0, 1)}, "b": {"y": (1, 0), "z": (1, 1)}}, "first", "second"
+        ),
+        "network": plot_network(
+            [["$x_1$", "$x_2$"], ["a", "b", "c"], ["y"]], ["in", "", "out"]
+        ),
+        "decision": plot_decision(
+            AXIS,
+            AXIS,
+            np.tile((AXIS + 1) / 2, (9, 1)),
+            {"no": [[-0.5, 0]], "yes": [[0.5, 0], [0.5, 0.5]]},
+            "first",
+            "second",
+        ),
     }
 
 
 @pytest.mark.parametrize("name", figures())
 def test_every_figure_draws_the_same_twice_in_the_two_colours_of_the_page(name):
-    one, other = svg(figures()[name]), svg(figures()[name])
+    one, other = (svg(figures()[name]) for _ in range(2))
     assert one == other
     assert INK in one
     assert PAPER in one

@@ -2,38 +2,9 @@
 
 import numpy as np
 import pytest
-from test_plots import svg
+from test_plots import AXIS, figures
 
 from lmtutor.plots import plot_decision, plot_network
-from lmtutor.plots.style import INK, PAPER
-
-AXIS = np.linspace(-1, 1, 9)
-
-
-def figures():
-    return {
-        "network": plot_network(
-            [["$x_1$", "$x_2$"], ["a", "b", "c"], ["y"]], ["in", "", "out"]
-        ),
-        "decision": plot_decision(
-            AXIS,
-            AXIS,
-            np.tile((AXIS + 1) / 2, (9, 1)),
-            {"no": [[-0.5, 0]], "yes": [[0.5, 0], [0.5, 0.5]]},
-            "first",
-            "second",
-        ),
-    }
-
-
-@pytest.mark.parametrize("name", figures())
-def test_every_diagram_draws_the_same_twice_in_the_two_colours_of_the_page(name):
-    one, other = svg(figures()[name]), svg(figures()[name])
-    assert one == other
-    assert INK in one
-    assert PAPER in one
-    assert "#000000" not in one
-    assert "#ffffff" not in one
 
 
 def test_a_network_has_its_units_lines_and_names():

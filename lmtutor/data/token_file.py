@@ -6,8 +6,6 @@ which each document stands between its begin and its end mark. Left out: compres
 
 import json
 import operator
-import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
@@ -15,7 +13,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from lmtutor.files import PathLike, permissions
+from lmtutor.files import PathLike, writing_aside
 
 _HEADER = 512  # bytes, the eight that give the header's length not counted
 _KIND = "lmtutor token file 1"
@@ -98,26 +96,16 @@ class TokenFile:
                 f"{vocab_size}"
             )
         dtype = np.dtype(np.uint16 if vocab_size <= 2**16 else np.uint32)
-        target = Path(os.path.realpath(path))
-        handle, aside = tempfile.mkstemp(prefix=".lmtutor-", suffix=".part", dir=target.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(bytes(8 + _HEADER))
-                documents = -1
-                for documents, ids in enumerate(sequences):
-                    marked = _checked(ids, documents, vocab_size)
-                    np.array([bos_id, *marked, eos_id], dtype).tofile(file)
-                if documents < 0:
-                    raise ValueError("there are no documents to write; give at least one")
-                facts = {"kind": _KIND, "vocab_size": vocab_size, "documents": documents + 1}
-                _write_header(file, {**facts, "bos_id": bos_id, "eos_id": eos_id}, dtype)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(aside, permissions(target))
-            os.replace(aside, target)
-        except BaseException:
-            Path(aside).unlink(missing_ok=True)
-            raise
+        with writing_aside(path) as file:
+            file.write(bytes(8 + _HEADER))
+            documents = -1
+            for documents, ids in enumerate(sequences):
+                marked = _checked(ids, documents, vocab_size)
+                file.write(np.array([bos_id, *marked, eos_id], dtype).tobytes())
+            if documents < 0:
+                raise ValueError("there are no documents to write; give at least one")
+            facts = {"kind": _KIND, "vocab_size": vocab_size, "documents": documents + 1}
+            _write_header(file, {**facts, "bos_id": bos_id, "eos_id": eos_id}, dtype)
         return cls(path)
 
 

@@ -8,6 +8,7 @@ the word. Left out: supervised classification, pruning and quantisation.
 
 from collections.abc import Sequence
 from itertools import chain
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -77,29 +78,12 @@ class FastText(SkipGram):
     def __init__(
         self,
         size: int = 100,
-        window: int = 5,
-        negatives: int = 5,
-        subsample: float = 1e-3,
-        min_count: int = 5,
-        epochs: int = 5,
-        learning_rate: float = 0.025,
-        batch_size: int = 512,
-        seed: int = 0,
         shortest: int = 3,
         longest: int = 6,
         buckets: int = 100_000,
+        **options: Any,
     ):
-        super().__init__(
-            size,
-            window,
-            negatives,
-            subsample,
-            min_count,
-            epochs,
-            learning_rate,
-            batch_size,
-            seed,
-        )
+        super().__init__(size, **options)
         check_at_least(1, shortest=shortest, buckets=buckets)
         check_at_least(shortest, longest=longest)
         self.shortest, self.longest, self.buckets = shortest, longest, buckets
