@@ -189,8 +189,7 @@ def compare_bits_per_byte(
 
     What is hard for one model is mostly hard for the other, so that their difference is known
     far better than either number. Hence both are scored on the very documents that a bootstrap
-    draws (Koehn 2004, "Statistical Significance Tests for Machine Translation Evaluation",
-    section 4).
+    draws (Koehn 2004, "Statistical Significance Tests for Machine Translation Evaluation").
 
     Args:
         first: a language model over the ids of `tokenizer`.

@@ -148,7 +148,7 @@ class RNNLanguageModel(RecurrentLanguageModel):
 
 class LSTMLanguageModel(RecurrentLanguageModel):
     """The same with long short-term memory. Forget gates start open, with a bias of 1
-    (Jozefowicz et al. 2015, section 2.2).
+    (Jozefowicz et al. 2015).
 
     >>> LSTMLanguageModel(vocab_size=10, embedding_size=4, hidden_size=8).num_parameters
     578
