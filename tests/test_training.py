@@ -573,6 +573,7 @@ def test_a_bar_shows_the_loss_and_the_speed(capsys):
     [
         ({"optimizer": "adamax"}, "no optimiser 'adamax'; there are 'adam', 'adamw', 'mom"),
         ({"num_steps": 0}, "num_steps is 0"),
+        ({"num_steps": None}, "num_steps is None, and should be a whole number"),
         ({"num_steps": 2.5}, "num_steps is 2.5, and should be a whole number"),
         ({"learning_rate": 0.0}, "learning_rate is 0.0"),
         ({"learning_rate": math.nan}, "learning_rate is nan"),
@@ -582,7 +583,8 @@ def test_a_bar_shows_the_loss_and_the_speed(capsys):
         ({"accumulation": 0}, "accumulation is 0"),
         ({"seed": -1}, "seed is -1"),
         ({"learning_rate": "fast"}, "learning_rate is 'fast', and should be a number"),
-        ({"evaluate_every": 0}, "evaluate_every are at least 1"),
+        ({"evaluate_every": 0}, "evaluate_every is 0; the smallest is 1"),
+        ({"evaluate_every": 2, "patience": -1}, "patience is -1; the smallest is 1"),
         ({"patience": 2}, "set evaluate_every"),
     ],
 )

@@ -48,11 +48,12 @@ class TrainingConfig:
                 f"{', '.join(map(repr, OPTIMIZERS))}"
             )
         self._make_plain()
-        least = {"num_steps": 1, "warmup_steps": 0, "accumulation": 1, "seed": 0}
-        least |= {name: 1 for name in ("evaluate_every", "patience") if getattr(self, name)}
+        least = {"num_steps": 1, "accumulation": 1, "evaluate_every": 1, "patience": 1}
+        least |= {"warmup_steps": 0, "seed": 0}
         for name, smallest in least.items():
-            if getattr(self, name) < smallest:
-                raise ValueError(f"{name} is {getattr(self, name)}; the smallest is {smallest}")
+            value = getattr(self, name)
+            if value is not None and value < smallest:
+                raise ValueError(f"{name} is {value}; the smallest is {smallest}")
         if not 0 < self.learning_rate < math.inf or not 0 <= self.weight_decay < math.inf:
             raise ValueError(
                 f"learning_rate is {self.learning_rate} and weight_decay {self.weight_decay}; "
@@ -62,8 +63,6 @@ class TrainingConfig:
             raise ValueError(
                 f"max_gradient_norm is {self.max_gradient_norm}; it must be above 0"
             )
-        if self.patience == 0 or self.evaluate_every == 0:
-            raise ValueError("patience and evaluate_every are at least 1, or None")
         if self.patience and not self.evaluate_every:
             raise ValueError("patience counts looks at the validation data: set evaluate_every")
 
@@ -71,7 +70,8 @@ class TrainingConfig:
         """NumPy's numbers become Python's; what is none is refused."""
         for field in fields(self):
             value = getattr(self, field.name)
-            if value is None or field.name == "optimizer":
+            may_be_none = "None" in str(field.type)
+            if field.name == "optimizer" or (value is None and may_be_none):
                 continue
             try:
                 plain = float(value) if "float" in str(field.type) else operator.index(value)
