@@ -16,7 +16,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 ROUNDS = 5
-PARTS = ("tokens", "ngrams", "recurrent", "word_vectors")
+PARTS = ("tokens", "ngrams", "recurrent", "word_vectors", "attention")
 
 
 def compare(

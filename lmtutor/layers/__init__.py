@@ -1,5 +1,50 @@
 """The layers of neural models, each proven equal to the reference of its kind."""
 
+from lmtutor.layers.alignment import AdditiveAttention, Alignment, MultiplicativeAttention
+from lmtutor.layers.attention import (
+    attention,
+    attention_weights,
+    causal_mask,
+    masked_softmax,
+    padding_mask,
+)
+from lmtutor.layers.feed_forward import FeedForward, SwiGLU, gelu, gelu_tanh
+from lmtutor.layers.multi_head_attention import (
+    CausalSelfAttention,
+    CrossAttention,
+    MultiHeadAttention,
+)
+from lmtutor.layers.normalization import LayerNorm, RMSNorm
+from lmtutor.layers.positions import LearnedPositions, RotaryPositions, sinusoidal_positions
 from lmtutor.layers.recurrent import GRUCell, LSTMCell, RecurrentCell, RNNCell
+from lmtutor.layers.transformer_block import PostNormBlock, PreNormBlock, TransformerBlock
 
-__all__ = ["GRUCell", "LSTMCell", "RNNCell", "RecurrentCell"]
+__all__ = [
+    "AdditiveAttention",
+    "Alignment",
+    "CausalSelfAttention",
+    "CrossAttention",
+    "FeedForward",
+    "GRUCell",
+    "LSTMCell",
+    "LayerNorm",
+    "LearnedPositions",
+    "MultiHeadAttention",
+    "MultiplicativeAttention",
+    "PostNormBlock",
+    "PreNormBlock",
+    "RMSNorm",
+    "RNNCell",
+    "RecurrentCell",
+    "RotaryPositions",
+    "SwiGLU",
+    "TransformerBlock",
+    "attention",
+    "attention_weights",
+    "causal_mask",
+    "gelu",
+    "gelu_tanh",
+    "masked_softmax",
+    "padding_mask",
+    "sinusoidal_positions",
+]

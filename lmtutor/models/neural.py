@@ -1,19 +1,17 @@
-"""What all neural language models of the book share: a loss to train on, probabilities, files.
+"""What all neural language models of the book share: a loss to train on, and probabilities.
 
 Left out: how they are trained; that is `lmtutor.training`.
 """
 
 from abc import abstractmethod
-from dataclasses import asdict
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, Protocol
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from lmtutor.files import PathLike, load_arrays, save_arrays
 from lmtutor.models.language_model import LanguageModel, check_ids, check_marks
+from lmtutor.models.stored import StoredModel
 
 
 class TokenBatch(Protocol):
@@ -32,18 +30,14 @@ class TokenBatch(Protocol):
         """Whether each row goes on where the same row of the batch before stopped."""
 
 
-class NeuralLanguageModel(nn.Module, LanguageModel):
+class NeuralLanguageModel(StoredModel, LanguageModel):
     """A network that gives logits to the next token: a language model that can be trained.
 
-    A model is made from one configuration, a frozen dataclass with at least `vocab_size`,
-    `bos_id` and `eos_id`; `Model(vocab_size=..., ...)` makes the configuration on the way.
+    Its configuration has at least `vocab_size`, `bos_id` and `eos_id`.
     """
 
-    config_class: ClassVar[type]
-
     def __init__(self, config: Any = None, **settings: Any):
-        super().__init__()
-        self.config = self.config_class(**settings) if config is None else config
+        super().__init__(config, **settings)
         check_marks(self.config.vocab_size, self.config.bos_id, self.config.eos_id)
         self.vocab_size = self.config.vocab_size
         self.bos_id, self.eos_id = self.config.bos_id, self.config.eos_id
@@ -98,80 +92,3 @@ class NeuralLanguageModel(nn.Module, LanguageModel):
         """(B, T) -> (B * T,), on the model's device."""
         check_ids(targets.where(targets != -100, 0), self.vocab_size)
         return targets.long().flatten().to(next(self.parameters()).device)
-
-    @property
-    def num_parameters(self) -> int:
-        """The trained numbers; weights that are used twice count once."""
-        return sum(parameter.numel() for parameter in self.parameters())
-
-    def save(self, path: PathLike, dtype: torch.dtype | None = None) -> None:
-        """Write the model to a safetensors file; weights that are used twice are written once.
-
-        Args:
-            path: of the file; an older one stays whole if writing fails.
-            dtype: torch.float16 halves the file and rounds the weights to about three digits.
-                torch.int8 quarters it: each row of a matrix becomes whole numbers from -127 to
-                127 and one factor; the rest is kept in float16. None keeps all as it is.
-
-        Raises:
-            ValueError: dtype is another one.
-        """
-        if dtype not in (None, torch.float32, torch.float16, torch.int8):
-            raise ValueError(f"dtype is {dtype}; it can be float32, float16, int8 or None")
-        arrays: dict[str, np.ndarray] = {}
-        for name, tensor in distinct_tensors(self).items():
-            tensor = tensor.detach().cpu()
-            if dtype == torch.int8 and tensor.ndim == 2:
-                factors = tensor.abs().amax(dim=1, keepdim=True).clamp_min(1e-12) / 127
-                arrays[f"{name}{_FACTORS}"] = factors.float().numpy()  # (rows, 1)
-                arrays[name] = (tensor / factors).round().to(torch.int8).numpy()
-            else:
-                kept = torch.float16 if dtype == torch.int8 else dtype
-                arrays[name] = as_array(tensor.to(kept or tensor.dtype))
-        save_arrays(path, type(self).__name__, asdict(self.config), arrays)
-
-    @classmethod
-    def load(cls, path: PathLike) -> Self:
-        """Read what `save` wrote, in float32, ready to be used and not trained (`eval`).
-
-        Raises:
-            FileNotFoundError: there is no such file.
-            ValueError: it is cut short or was changed, or holds another model.
-        """
-        settings, arrays = load_arrays(path, cls.__name__)
-        try:
-            with torch.random.fork_rng(), torch.no_grad():
-                model = cls(**settings)
-                for name, tensor in distinct_tensors(model).items():
-                    stored = torch.from_numpy(arrays[name]).float()
-                    if f"{name}{_FACTORS}" in arrays:
-                        stored *= torch.from_numpy(arrays[f"{name}{_FACTORS}"])
-                    tensor.copy_(stored)
-        except (TypeError, KeyError, RuntimeError) as error:
-            raise ValueError(
-                f"{path} holds no {cls.__name__} of this release ({error})"
-            ) from error
-        return model.eval()
-
-
-_FACTORS = ".factors"
-
-
-def distinct_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """The tensors of a model, each once, under its first name."""
-    names: dict[int, str] = {}
-    tensors = model.state_dict()
-    for name, tensor in tensors.items():
-        names.setdefault(tensor.data_ptr(), name)
-    return {name: tensors[name] for name in names.values()}
-
-
-def as_array(tensor: Tensor) -> np.ndarray:
-    """A tensor as NumPy has it.
-
-    Raises:
-        ValueError: it is of bfloat16, which NumPy does not know.
-    """
-    if tensor.dtype == torch.bfloat16:
-        raise ValueError("files hold no bfloat16; turn the model into float32 with .float()")
-    return tensor.detach().cpu().numpy()

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from lmtutor.data.batches import Batches
 from lmtutor.files import load_arrays, save_arrays
-from lmtutor.models.neural import as_array
+from lmtutor.models.stored import as_array
 from lmtutor.training.config import TrainingConfig
 from lmtutor.training.history import TrainingHistory
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from lmtutor.data.batches import Batches
 from lmtutor.files import PathLike
-from lmtutor.models.neural import distinct_tensors
+from lmtutor.models.stored import distinct_tensors
 from lmtutor.training.checkpoint import (
     Progress,
     describe_training,
