@@ -57,9 +57,76 @@ class LanguageModel(ABC):
             ValueError: T is 0, or as `log_probs`.
         """
         check_ids(ids, self.vocab_size)
-        if ids.shape[1] == 0:
-            raise ValueError("there is nothing to continue; put the begin mark in front")
+        check_not_empty(ids)
         return self.log_probs(ids)[:, -1]
+
+    def start_reading(self, batch_size: int) -> "Reader":
+        """Nothing has been read of `batch_size` texts; what comes back reads them on.
+
+        Raises:
+            ValueError: batch_size is below 1.
+        """
+        return _Rereader(self, batch_size)
+
+
+class Reader(ABC):
+    """A batch of texts that a model reads on, token by token, and what it has kept of them.
+
+    Letter in the shapes: R rows, one for each text.
+
+    >>> reader = UniformModel(vocab_size=4).start_reading(batch_size=2)
+    >>> reader.read(torch.tensor([[0, 2], [0, 3]])).shape
+    torch.Size([2, 4])
+    >>> reader.select(torch.tensor([1, 1, 0]))  # the second text goes on in two ways
+    >>> reader.read(torch.tensor([[2], [3], [2]])).shape
+    torch.Size([3, 4])
+    """
+
+    @abstractmethod
+    def read(self, ids: Tensor) -> Tensor:
+        """(R, T) the next tokens of every text, T from 1 up -> (R, V) log-probabilities of the
+        token after the last.
+
+        A model has no begin mark of its own: it is the first token to read. Gradients and
+        dropout are as they are outside; see `inference`.
+
+        Raises:
+            ValueError: `ids` is not a matrix of whole numbers, has no column or not one row a
+                text, or holds an id outside the vocabulary. Nothing has been read then.
+        """
+
+    @abstractmethod
+    def select(self, rows: Tensor) -> None:
+        """Keep these texts alone, in this order; a row may come several times.
+
+        Args:
+            rows: (N,) whole numbers from 0 to R - 1. There are N rows from now on.
+
+        Raises:
+            ValueError: `rows` is no list of whole numbers, or holds one that is no row.
+        """
+
+
+class _Rereader(Reader):
+    """Keeps the ids and reads them anew for each token: right for every model, and slow."""
+
+    def __init__(self, model: LanguageModel, batch_size: int):
+        check_batch_size(batch_size)
+        self.model = model
+        self.ids = torch.empty(batch_size, 0, dtype=torch.long)
+
+    def read(self, ids: Tensor) -> Tensor:
+        check_next_ids(ids, len(self.ids), self.model.vocab_size)
+        ids = torch.cat([self.ids.to(ids.device), ids.long()], dim=1)
+        if self.model.context_length is not None:
+            ids = ids[:, -self.model.context_length :]
+        log_probs = self.model.next_log_probs(ids)
+        self.ids = ids
+        return log_probs
+
+    def select(self, rows: Tensor) -> None:
+        check_rows(rows, len(self.ids))
+        self.ids = self.ids[rows.long().to(self.ids.device)]
 
 
 class UniformModel(LanguageModel):
@@ -108,6 +175,41 @@ def check_ids(ids: Tensor, vocab_size: int) -> None:
         )
 
 
+def check_not_empty(ids: Tensor) -> None:
+    """Refuse (B, 0) ids where the next token is asked for."""
+    if ids.shape[1] == 0:
+        raise ValueError("there is nothing to continue; put the begin mark in front")
+
+
+def check_batch_size(batch_size: int) -> None:
+    """Refuse to read fewer than one text."""
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}; a reader has at least one text")
+
+
+def check_next_ids(ids: Tensor, num_rows: int, vocab_size: int) -> None:
+    """Refuse what a reader of `num_rows` texts cannot read: see `Reader.read`."""
+    check_ids(ids, vocab_size)
+    if len(ids) != num_rows:
+        raise ValueError(
+            f"ids have {len(ids)} rows, and the reader {num_rows} texts; give one row a text"
+        )
+    check_not_empty(ids)
+
+
+def check_rows(rows: Tensor, num_rows: int) -> None:
+    """Refuse what cannot be selected from a reader of `num_rows` texts: see `Reader.select`."""
+    if not isinstance(rows, Tensor) or rows.ndim != 1 or rows.dtype not in _ID_TYPES:
+        is_tensor = isinstance(rows, Tensor)
+        got = f"{rows.dtype} of shape {tuple(rows.shape)}" if is_tensor else type(rows).__name__
+        raise ValueError(f"rows must be a tensor of whole numbers in one line, but got {got}")
+    wrong = ((rows < 0) | (rows >= num_rows)).nonzero()
+    if len(wrong):
+        raise ValueError(
+            f"row {int(rows[wrong[0, 0]])} is none of the {num_rows} of the reader"
+        )
+
+
 def check_marks(vocab_size: int, bos_id: int, eos_id: int) -> None:
     """Refuse a vocabulary in which the two marks have no place."""
     if not (0 <= bos_id < vocab_size and 0 <= eos_id < vocab_size):
@@ -140,7 +242,7 @@ def windowed_rows(model: LanguageModel, ids: Tensor) -> Iterator[tuple[int, Tens
 
 
 @contextmanager
-def inference(model: LanguageModel) -> Iterator[None]:
+def inference(model: object) -> Iterator[None]:
     """No gradients, and a neural model out of training mode for as long as this lasts."""
     modules = list(model.modules()) if isinstance(model, nn.Module) else []
     were_training = [module.training for module in modules]

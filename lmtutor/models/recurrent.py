@@ -15,6 +15,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from lmtutor.models.language_model import (
+    Reader,
+    check_batch_size,
+    check_next_ids,
+    check_not_empty,
+    check_rows,
+)
 from lmtutor.models.neural import NeuralLanguageModel, TokenBatch
 from lmtutor.models.neural_ngram import check_share
 
@@ -128,11 +135,44 @@ class RecurrentLanguageModel(NeuralLanguageModel):
     def next_log_probs(self, ids: Tensor) -> Tensor:
         """(B, T) -> (B, V); only the last position is scored."""
         ids = self.check(ids)
-        if ids.shape[1] == 0:
-            raise ValueError("there is nothing to continue; put the begin mark in front")
-        hidden, _ = self.hidden_states(ids)
+        check_not_empty(ids)
+        return self._read_on(ids, None)[0]
+
+    def start_reading(self, batch_size: int) -> Reader:
+        """A reader that keeps the state: a token costs the same however long the text is.
+
+        Raises:
+            ValueError: batch_size is below 1.
+        """
+        return _StateReader(self, batch_size)
+
+    def _read_on(self, ids: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+        """(B, T), T from 1 up -> (B, V) log-probabilities of the token after the last, and the
+        state.
+        """
+        hidden, state = self.hidden_states(ids, state)
         logits: Tensor = self.output(self.projection(hidden[:, -1]))
-        return logits.log_softmax(dim=-1)
+        return logits.log_softmax(dim=-1), state
+
+
+class _StateReader(Reader):
+    """Keeps the state of a recurrent model, (S, L, R, H)."""
+
+    def __init__(self, model: RecurrentLanguageModel, batch_size: int):
+        check_batch_size(batch_size)
+        self.model, self.num_rows = model, batch_size
+        self.state: Tensor | None = None
+
+    def read(self, ids: Tensor) -> Tensor:
+        check_next_ids(ids, self.num_rows, self.model.vocab_size)
+        log_probs, self.state = self.model._read_on(self.model.check(ids), self.state)
+        return log_probs
+
+    def select(self, rows: Tensor) -> None:
+        check_rows(rows, self.num_rows)
+        self.num_rows = len(rows)
+        if self.state is not None:
+            self.state = self.state[:, :, rows.long().to(self.state.device)]
 
 
 class RNNLanguageModel(RecurrentLanguageModel):

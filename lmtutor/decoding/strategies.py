@@ -1,19 +1,15 @@
-"""From a language model to text: which token to take when the model says how likely each is.
+"""Which token to take when the model says how likely each is.
 
 Sources: Fan et al. 2018, "Hierarchical Neural Story Generation", section 5.4 (top-k);
 Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration", section 3.1 (top-p,
-"nucleus"). Left out: beam search, penalties and stop sequences.
+"nucleus"). Left out: penalties for what was said before.
 """
 
-import operator
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-
-from lmtutor.models.language_model import LanguageModel, check_ids, inference
 
 
 class Strategy(ABC):
@@ -90,53 +86,3 @@ class Sample(Strategy):
     def choose(self, log_probs: Tensor, generator: torch.Generator) -> int:
         """A draw from `probabilities`."""
         return int(torch.multinomial(self.probabilities(log_probs), 1, generator=generator))
-
-
-def generate(
-    model: LanguageModel,
-    prompt_ids: Sequence[int],
-    max_new_tokens: int,
-    strategy: Strategy | None = None,
-    seed: int = 0,
-) -> list[int]:
-    """Let a model go on from a prompt, one token at a time.
-
-    The begin mark is put in front of the prompt and never chosen. The end mark ends the text
-    and is not returned. Where the text outgrows the model's context, the model sees its last
-    `context_length` tokens.
-
-    Args:
-        model: any language model.
-        prompt_ids: ids without marks; none is fine.
-        max_new_tokens: how many to add at the most.
-        strategy: `Greedy()` if it is not given, or `Sample(...)`.
-        seed: the same seed gives the same text.
-
-    Returns:
-        The prompt and what follows it.
-
-    Raises:
-        ValueError: max_new_tokens is negative, a prompt id is outside the model's vocabulary,
-            or the model's probabilities are no numbers or all zero.
-    """
-    if max_new_tokens < 0:
-        raise ValueError(f"max_new_tokens is {max_new_tokens}; it cannot be negative")
-    strategy = strategy or Greedy()
-    generator = torch.Generator().manual_seed(seed)
-    ids = torch.tensor([[model.bos_id, *map(operator.index, prompt_ids)]], dtype=torch.long)
-    check_ids(ids, model.vocab_size)
-    with inference(model):
-        for _ in range(max_new_tokens):
-            context = ids if model.context_length is None else ids[:, -model.context_length :]
-            log_probs = model.next_log_probs(context)[0].clone().cpu()
-            if log_probs.isnan().any():
-                raise ValueError(
-                    "the model's probabilities are no numbers (NaN); look at its weights"
-                )
-            if model.bos_id != model.eos_id:
-                log_probs[model.bos_id] = -torch.inf
-            token = strategy.choose(log_probs, generator)
-            if token == model.eos_id:
-                break
-            ids = torch.cat([ids, torch.tensor([[token]])], dim=1)
-    return [int(token) for token in ids[0, 1:]]

@@ -1,0 +1,17 @@
+"""From a language model to text: token by token, or the likeliest text as a whole."""
+
+from lmtutor.decoding.beam_search import BeamSearch, Hypothesis
+from lmtutor.decoding.generation import generate
+from lmtutor.decoding.strategies import Greedy, Sample, Strategy
+from lmtutor.decoding.translation import TranslationModel, translate
+
+__all__ = [
+    "BeamSearch",
+    "Greedy",
+    "Hypothesis",
+    "Sample",
+    "Strategy",
+    "TranslationModel",
+    "generate",
+    "translate",
+]
