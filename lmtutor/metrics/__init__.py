@@ -11,25 +11,38 @@ from lmtutor.metrics.language_modelling import (
     perplexity,
     sequence_nats,
 )
+from lmtutor.metrics.translation import CorpusScore, bleu, chrf, compare_bleu, compare_chrf
 
 if TYPE_CHECKING:
-    from lmtutor.metrics.for_evaluate import BitsPerByteMetric, PerplexityMetric
+    from lmtutor.metrics.for_evaluate import (
+        BitsPerByteMetric,
+        BleuMetric,
+        ChrfMetric,
+        PerplexityMetric,
+    )
 
 __all__ = [
     "BitsPerByte",
     "BitsPerByteMetric",
+    "BleuMetric",
+    "ChrfMetric",
+    "CorpusScore",
     "Difference",
     "PerplexityMetric",
     "bits_per_byte",
+    "bleu",
     "bracket_sureness",
+    "chrf",
     "compare_bits_per_byte",
+    "compare_bleu",
+    "compare_chrf",
     "perplexity",
     "sequence_nats",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("BitsPerByteMetric", "PerplexityMetric"):  # they need `evaluate`, a slow import
+    if name in __all__:  # what is not there yet needs `evaluate`, a slow import
         from lmtutor.metrics import for_evaluate
 
         return getattr(for_evaluate, name)

@@ -1,9 +1,10 @@
-"""Perplexity and bits per byte for those who work with Hugging Face's `evaluate`.
+"""The metrics for those who work with Hugging Face's `evaluate`.
 
 `evaluate.load("perplexity")` downloads a script, runs a model of its own choice, and averages
 the perplexities of single texts. These classes download nothing, take the log-probabilities of
-any model, and are those of the whole corpus. Importing this module imports `evaluate`, which
-takes seconds; `lmtutor.metrics` does so when one of the classes is first asked for.
+any model or the translations of any system, and are those of the whole corpus. Importing this
+module imports `evaluate`, which takes seconds; `lmtutor.metrics` does so when one of the
+classes is first asked for.
 """
 
 import math
@@ -14,6 +15,7 @@ import evaluate
 import numpy as np
 
 from lmtutor.metrics.language_modelling import bootstrap_bits_per_byte
+from lmtutor.metrics.translation import CorpusScore, bleu, chrf
 
 _PREDICTIONS = datasets.Sequence(datasets.Value("float64"))
 _INPUTS = (
@@ -79,6 +81,82 @@ class BitsPerByteMetric(evaluate.Metric):
             _nats(predictions), sizes, num_resamples, seed
         )
         return {"bits_per_byte": value, "low": low, "high": high}
+
+
+_TRANSLATIONS = (
+    "predictions: one translation a sentence; references: one for each, or a list of equally "
+    "many"
+)
+_TEXT = datasets.Value("string")
+
+
+def _info_on_translations(description: str) -> evaluate.MetricInfo:
+    several = {"predictions": _TEXT, "references": datasets.Sequence(_TEXT)}
+    single = {"predictions": _TEXT, "references": _TEXT}
+    return evaluate.MetricInfo(
+        description=description,
+        citation="",
+        inputs_description=_TRANSLATIONS,
+        features=[datasets.Features(several), datasets.Features(single)],
+    )
+
+
+def _named(name: str, score: CorpusScore) -> dict[str, float | str]:
+    """With names of their own, so that scores can be combined."""
+    return {
+        name: score.value,
+        f"{name}_low": score.low,
+        f"{name}_high": score.high,
+        f"{name}_signature": score.signature,
+    }
+
+
+class BleuMetric(evaluate.Metric):
+    """BLEU of the corpus with its 95% interval and sacrebleu's signature, as
+    `lmtutor.metrics.bleu`, whose settings `compute` takes.
+
+    >>> scores = BleuMetric().compute(predictions=["a b c d e"], references=["a b c d f"])
+    >>> round(scores["bleu"], 2)
+    66.87
+    """
+
+    def _info(self) -> evaluate.MetricInfo:
+        return _info_on_translations("The share of n-grams of words that are in a reference.")
+
+    def _compute(
+        self,
+        predictions: Sequence[str],
+        references: Sequence[str] | Sequence[Sequence[str]],
+        tokenize: str = "13a",
+        num_resamples: int = 1000,
+        seed: int = 0,
+    ) -> dict[str, float | str]:
+        score = bleu(predictions, references, tokenize, num_resamples, seed)
+        return _named("bleu", score)
+
+
+class ChrfMetric(evaluate.Metric):
+    """chrF of the corpus with its 95% interval and sacrebleu's signature, as
+    `lmtutor.metrics.chrf`, whose settings `compute` takes.
+
+    >>> scores = ChrfMetric().compute(predictions=["a cat"], references=[["the cat", "a cat"]])
+    >>> scores["chrf"], scores["chrf_low"]
+    (100.0, 100.0)
+    """
+
+    def _info(self) -> evaluate.MetricInfo:
+        return _info_on_translations("An F-score over the n-grams of characters.")
+
+    def _compute(
+        self,
+        predictions: Sequence[str],
+        references: Sequence[str] | Sequence[Sequence[str]],
+        word_order: int = 0,
+        num_resamples: int = 1000,
+        seed: int = 0,
+    ) -> dict[str, float | str]:
+        score = chrf(predictions, references, word_order, num_resamples, seed)
+        return _named("chrf", score)
 
 
 def _nats(predictions: Sequence[Sequence[float]]) -> np.ndarray:

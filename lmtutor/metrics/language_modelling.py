@@ -39,16 +39,18 @@ class BitsPerByte:
 
 @dataclass(frozen=True)
 class Difference:
-    """How many bits per byte one model needs more than another on the same text, with the 95%
-    interval of a paired bootstrap over its documents. Below 0, the first needs fewer.
+    """How much more one model has than another on the same text, with the 95% interval of a
+    paired bootstrap over its documents. Of bits per byte, less is better: below 0, the first
+    needs fewer. Of BLEU and chrF, more is better.
     """
 
     value: float
     low: float
     high: float
+    unit: str = "bits per byte"
 
     def __str__(self) -> str:
-        return f"{self.value:+.3f} bits per byte (95%: {self.low:+.3f} to {self.high:+.3f})"
+        return f"{self.value:+.3f} {self.unit} (95%: {self.low:+.3f} to {self.high:+.3f})"
 
 
 def sequence_nats(
@@ -149,7 +151,7 @@ def bits_per_byte(
             character model, or the tokenizer has more ids than the model.
     """
     documents = _checked_documents(documents)
-    _check_resamples(num_resamples)
+    check_resamples(num_resamples)
     if tokenizer.vocab_size > model.vocab_size:
         raise ValueError(
             f"the tokenizer has {tokenizer.vocab_size} ids, but the model knows "
@@ -204,7 +206,7 @@ def compare_bits_per_byte(
             models give a document the probability 0.
     """
     documents = _checked_documents(documents)
-    _check_resamples(num_resamples)
+    check_resamples(num_resamples)
     sequences = [tokenizer.encode(document) for document in documents]
     costs = sequence_nats(first, sequences), sequence_nats(second, sequences)
     never = np.isinf(costs).all(axis=0)
@@ -267,7 +269,8 @@ def _windowed_nats(model: LanguageModel, sequence: list[int]) -> float:
     return total
 
 
-def _check_resamples(num_resamples: int) -> None:
+def check_resamples(num_resamples: int) -> None:
+    """Refuse to draw fewer than once."""
     if num_resamples < 1:
         raise ValueError(f"num_resamples is {num_resamples}; the smallest is 1")
 
@@ -287,7 +290,7 @@ def bootstrap_bits_per_byte(
     Raises:
         ValueError: num_resamples is below 1.
     """
-    _check_resamples(num_resamples)
+    check_resamples(num_resamples)
     generator = np.random.default_rng(seed)
     ratios = np.empty(num_resamples)
     for draw in range(num_resamples):
