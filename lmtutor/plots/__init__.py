@@ -2,13 +2,16 @@
 show.
 """
 
+from lmtutor.plots.attention_maps import plot_attention, plot_heads
 from lmtutor.plots.curves import plot_curves, plot_intervals, plot_surprisal, plot_tokens
 from lmtutor.plots.diagrams import plot_decision, plot_network
 from lmtutor.plots.maps import plot_map
 
 __all__ = [
+    "plot_attention",
     "plot_curves",
     "plot_decision",
+    "plot_heads",
     "plot_intervals",
     "plot_map",
     "plot_network",
