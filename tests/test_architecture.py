@@ -27,7 +27,15 @@ MAY_IMPORT = {
     "claims": set(),
     "exercises": set(),
     "scoreboard": {"metrics"},
-    "pretrained": {"data", "metrics", "models", "runtime", "tokenizers", "training"},
+    "pretrained": {
+        "data",
+        "decoding",
+        "metrics",
+        "models",
+        "runtime",
+        "tokenizers",
+        "training",
+    },
     "widgets": {"plots", "decoding", "models"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -1,6 +1,6 @@
 """Language models, all behind one contract, and word vectors, which are none."""
 
-from lmtutor.models.language_model import LanguageModel, UniformModel
+from lmtutor.models.language_model import LanguageModel, Reader, UniformModel
 from lmtutor.models.neural import NeuralLanguageModel
 from lmtutor.models.neural_ngram import NeuralNgram, NeuralNgramConfig
 from lmtutor.models.ngram import NgramModel, arpa_tokens, count_ngrams
@@ -11,6 +11,9 @@ from lmtutor.models.recurrent import (
     RecurrentLanguageModel,
     RNNLanguageModel,
 )
+from lmtutor.models.seq2seq import Seq2Seq, Seq2SeqConfig
+from lmtutor.models.stored import StoredModel
+from lmtutor.models.substitutions import WordSubstitutions
 from lmtutor.models.word_vectors import FastText, GloVe, SkipGram, WordVectors, skip_gram_loss
 
 __all__ = [
@@ -24,10 +27,15 @@ __all__ = [
     "NeuralNgramConfig",
     "NgramModel",
     "RNNLanguageModel",
+    "Reader",
     "RecurrentConfig",
     "RecurrentLanguageModel",
+    "Seq2Seq",
+    "Seq2SeqConfig",
     "SkipGram",
+    "StoredModel",
     "UniformModel",
+    "WordSubstitutions",
     "WordVectors",
     "arpa_tokens",
     "count_ngrams",
