@@ -4,6 +4,7 @@ For each exercise at least three: a function, and a pattern that the answer must
 """
 
 import math
+import operator
 import unicodedata
 from collections import Counter
 from itertools import pairwise
@@ -239,6 +240,55 @@ def _stacked_windows(tokens, count, length):
         ([row[0] for row in rows[k : k + count]], [row[1] for row in rows[k : k + count]])
         for k in range(0, len(rows) - count + 1, count)
     ]
+
+
+def _context(scores, states, weight, mean=True):
+    weights = [weight(score) for score in scores]
+    total = sum(weights) if mean else 1
+    columns = zip(*states, strict=True)
+    return [sum(map(operator.mul, weights, column)) / total for column in columns]
+
+
+def _precision(hypothesis, reference, order, clip=True):
+    pieces = [
+        [tuple(words[k : k + order]) for k in range(len(words) - order + 1)]
+        for words in (hypothesis, reference)
+    ]
+    found, wanted = map(Counter, pieces)
+    hits = (found & wanted).total() if clip else sum(n for p, n in found.items() if p in wanted)
+    return hits / found.total()
+
+
+def _beam(beams, next_log_probs, width, total=True, apart=False, best=True):
+    groups = [
+        [((*words, word), more + log_prob * total) for word, more in continuations.items()]
+        for (words, log_prob), continuations in zip(beams, next_log_probs, strict=True)
+    ]
+    if apart and len(groups) > 1:
+        groups = [[max(group, key=lambda beam: beam[1])] for group in groups]
+    sign = -1 if best else 1
+    return sorted(sum(groups, []), key=lambda beam: sign * beam[1])[:width]
+
+
+def _weights(scores):
+    return _softmax([score - max(scores) for score in scores])
+
+
+def _look(query, keys, values, root=None, weigh=_weights):
+    root = math.sqrt(len(query)) if root is None else root(query, keys)
+    weights = weigh([_dot(query, key) / root for key in keys])
+    return [_dot(weights, numbers) for numbers in zip(*values, strict=False)]
+
+
+def _rotary(query, key, m, n, angle, unit=1.0, back=1):
+    def turn(point, angle):
+        x, y = point
+        return (
+            x * math.cos(angle) - y * math.sin(angle),
+            x * math.sin(angle) + y * math.cos(angle),
+        )
+
+    return _dot(turn(query, m * angle * unit), turn(key, back * n * angle * unit))
 
 
 WRONG = {
@@ -599,6 +649,35 @@ WRONG = {
             "Compare the share",
         ),
     ],
+    "teacher_forcing": [
+        (lambda t, b, e: (t, t), "begin mark"),
+        (lambda t, b, e: ([b, *t, e], [b, *t, e]), "of the same length|begin mark"),
+        (lambda t, b, e: ([*t, e], [b, *t]), "begin mark"),
+        (lambda t, b, e: ([0, *t], [*t, 1]), "whatever their ids"),
+    ],
+    "context_vector": [
+        (lambda s, h: _context(s, h, lambda x: x), "one quarter and three|softmax"),
+        (lambda s, h: _context(s, h, math.exp), "too large"),
+        (lambda s, h: _context(s, h, lambda x: math.exp(x - max(s)), mean=False), "sum to one"),
+        (lambda s, h: h[s.index(max(s))], "equal weights"),
+    ],
+    "clipped_precision": [
+        (lambda h, r, n: sum(w in r for w in h) / len(h), "only one of the three"),
+        (lambda h, r, n: _precision(h, r, 1), "side by side"),
+        (lambda h, r, n: _precision(r, h, n), "one of the three|of the hypothesis"),
+        (lambda h, r, n: _precision(h, r, n, clip=False), "only one of the three"),
+    ],
+    "brevity_penalty": [
+        (lambda c, r: math.exp(1 - r / c), "not rewarded"),
+        (lambda c, r: min(1.0, c / r), "exp"),
+        (lambda c, r: min(1.0, math.exp(1 - c / r)), "not rewarded|exp"),
+    ],
+    "beam_step": [
+        (lambda b, p, w: _beam(b, p, w, total=False), "sum of all its steps"),
+        (lambda b, p, w: _beam(b, p, w, apart=True), "both places"),
+        (lambda b, p, w: _beam(b, p, w, best=False), "likeliest first"),
+        (lambda b, p, w: _beam(b, p, 1), "keep two"),
+    ],
     "lstm_step": [
         (lambda g, c: _lstm(g, c)[::-1], "hidden state, then the cell"),
         (lambda g, c: _lstm(g, c, squash=lambda x: x), "through tanh on its way out"),
@@ -693,5 +772,83 @@ WRONG = {
             "the tokens that follow|goes on where",
         ),
         (lambda *a: _streams(*a, wrap=True), "may be shorter"),
+    ],
+    "look_up": [
+        (lambda *a: _look(*a, root=lambda q, k: 1.0), "divided by the square root"),
+        (lambda *a: _look(*a, root=lambda q, k: len(q)), "divided by the square root"),
+        (
+            lambda *a: _look(*a, root=lambda q, k: math.sqrt(len(k))),
+            "not of the number of keys",
+        ),
+        (lambda *a: _look(*a, weigh=_softmax), "subtract the largest"),
+        (
+            lambda *a: _look(*a, weigh=lambda s: [x / sum(s) if any(s) else 0.5 for x in s]),
+            "The softmax of the scores",
+        ),
+        (lambda q, k, v: _look(q, k, k), "its value comes back"),
+    ],
+    "causal_mask": [
+        (lambda t, s: [[k < q for k in range(s)] for q in range(t)], "own position"),
+        (lambda t, s: [[k >= q for k in range(s)] for q in range(t)], "False after them"),
+        (lambda t, s: [[k <= q for k in range(s)] for q in range(t)], "the last query stands"),
+        (lambda t, s: [[True] * s for _ in range(t)], "False after them"),
+    ],
+    "masked_weights": [
+        (
+            lambda s, a: _weights([x if may else 0.0 for x, may in zip(s, a, strict=False)]),
+            "not the same as no key",
+        ),
+        (
+            lambda s, a: [w if may else 0.0 for w, may in zip(_weights(s), a, strict=False)],
+            "others sum to one",
+        ),
+        (
+            lambda s, a: _weights(
+                [x if may else -math.inf for x, may in zip(s, a, strict=False)]
+            ),
+            "gets zeros",
+        ),
+        (
+            lambda s, a: _weights([x for x, may in zip(s, a, strict=False) if may]),
+            "weight of exactly 0",
+        ),
+    ],
+    "split_heads": [
+        (lambda v, h: [[row[k::h] for row in v] for k in range(h)], "side by side"),
+        (
+            lambda v, h: [
+                [row[k : k + len(row) // h] for k in range(0, len(row), len(row) // h)]
+                for row in v
+            ],
+            "a list of one list|the first index is the head",
+        ),
+        (
+            lambda v, h: [v[k * len(v) // h : (k + 1) * len(v) // h] for k in range(h)],
+            "a part of every vector",
+        ),
+        (
+            lambda v, h: np.reshape(v, (h, len(v), -1)).tolist(),
+            "the first index is the head",
+        ),
+    ],
+    "rotary_score": [
+        (lambda *a: _rotary(*a, back=-1), "both are turned alike"),
+        (lambda *a: _rotary(*a, unit=math.pi / 180), "in radians"),
+        (lambda q, k, m, n, a: _rotary(q, k, m, 0, a), "both are turned alike"),
+        (lambda q, k, m, n, a: _rotary(q, k, n, m, a), "in the same sense"),
+        (lambda q, k, m, n, a: _dot(q, k) * math.cos((m - n) * a), "x cos - y sin"),
+    ],
+    "multi_head_parameters": [
+        (lambda e, h, g: 4 * e * e, "each with a bias"),
+        (lambda e, h, g: 4 * e * (e + 1), "only these two projections"),
+        (lambda e, h, g: 3 * e * (e + 1), "Four projections"),
+        (lambda e, h, g: (2 * h + 2 * g) * e * (e + 1), "The heads share the vector"),
+        (lambda e, h, g: (h + 2 * g) * (e // h) * (e + 1), "Four projections"),
+    ],
+    "score_bytes": [
+        (lambda b, h, t, n: b * h * t * n, "Each of the T positions"),
+        (lambda b, h, t, n: b * t * t * n, "Each head"),
+        (lambda b, h, t, n: b * h * t * t * 4, "of two bytes"),
+        (lambda b, h, t, n: b * h * t * (t + 1) // 2 * n, "Each of the T positions"),
     ],
 }

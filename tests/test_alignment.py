@@ -117,3 +117,18 @@ def test_sizes_below_one_are_refused():
         AdditiveAttention(3, 4, 0)
     with pytest.raises(ValueError, match="memory_size is -1"):
         MultiplicativeAttention(3, -1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_queries_and_memory_have_three_axes(kind):
+    layer = KINDS[kind](3, 4)
+    memory = torch.zeros(2, 5, 4)
+    for queries, other in (
+        (torch.zeros(2, 3), memory),
+        (torch.zeros(2, 1, 1, 3), memory),
+        (torch.zeros(5, 3), torch.zeros(5, 4)),
+    ):
+        with pytest.raises(ValueError, match="give both three axes"):
+            layer(queries, other)
+    with pytest.raises(ValueError, match="query_size is 0"):
+        KINDS[kind](0, 4)

@@ -330,7 +330,9 @@ def test_the_twin_on_the_hub_comes_in_the_same_columns(tmp_path):
 def test_the_full_profile_asks_the_hub_for_the_twin(monkeypatch, tmp_path):
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path)
     monkeypatch.setenv("LMTUTOR_PROFILE", "full")
-    with pytest.raises(ConnectionError, match=r"Helsinki-NLP/opus-100 could not be loaded"):
+    with pytest.raises(
+        ConnectionError, match=r"opus-100 could not be loaded.*source='package'"
+    ):
         load_task("interface_en_zh")
     assert load_task("verses_kjv_web").num_rows["train"] == 27_985
 
@@ -377,3 +379,18 @@ def test_gpt_2_s_merges_give_gpt_2_s_ids():
         assert [number - 2 for number in ours.encode(text)] == theirs(text)["input_ids"]
         assert ours.decode(ours.encode(text)) == text
     assert theirs("Hello world")["input_ids"] == [15496, 995]
+
+
+def test_the_smoke_profile_leaves_what_was_asked_for_whole(monkeypatch):
+    monkeypatch.setenv("LMTUTOR_PROFILE", "smoke")
+    assert load_task("interface_en_zh", source="package").num_rows["train"] == 2740
+
+
+def test_a_snapshot_of_a_task_needs_all_splits(tmp_path):
+    folder = translations(tmp_path / "part")
+    readme = folder / "README.md"
+    readme.write_text(
+        readme.read_text().replace("  - split: test\n    path: en-zh/test-*\n", "")
+    )
+    with pytest.raises(ValueError, match="needs test too"):
+        load_task("interface_en_zh", source=folder)

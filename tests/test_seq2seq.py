@@ -1,6 +1,7 @@
 """Encoder and decoder: as PyTorch's layers, padded or not, step by step or at once."""
 
 import math
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -266,7 +267,7 @@ def test_pairs_that_are_none_are_refused():
         SentencePairs([[2], []], [[2], [3]], batch_size=1)
     with pytest.raises(ValueError, match="batch_size is 0"):
         SentencePairs([[2]], [[2]], batch_size=0)
-    with pytest.raises(ValueError, match="document 0 is 'ab'"):
+    with pytest.raises(ValueError, match="source 0 is 'ab'"):
         SentencePairs(["ab"], [[2]], batch_size=1)
 
 
@@ -348,3 +349,118 @@ def test_dropout_is_there_in_training_only():
     assert model.loss(batch).item() == model.loss(batch).item()
     model.train()
     assert model.loss(batch).item() != model.loss(batch).item()
+
+
+# --- what could go wrong unseen
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_dropout_meets_sources_targets_and_features_and_a_reader_drops_likewise(kind):
+    model, shapes = loud(kind, dropout=0.5).train(), []
+    model.dropout.register_forward_hook(lambda _, given, out: shapes.append(out.shape))
+    model(torch.tensor([[2, 3, 1]]), torch.tensor([3]), torch.tensor([[0, 2]]))
+    assert shapes == [(1, 3, 4), (1, 2, 4), (1, 2, 4)]
+    shapes.clear()
+    model.start_reading([[2, 3]]).read(torch.tensor([[0, 2]]))
+    assert shapes == [(1, 3, 4), (1, 2, 4), (1, 4)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_marks_are_those_of_the_configuration(kind):
+    model = loud(kind, bos_id=3, eos_id=2)
+    sources, targets = [[4, 5, 6], [7]], [[4], [5, 6]]
+    (batch,) = SentencePairs(sources, targets, 2, bos_id=3, eos_id=2).epoch(0)
+    first = int(batch.source_lengths.argmax())
+    assert batch.sources.tolist()[first] == [4, 5, 6, 2]
+    assert batch.sources.tolist()[1 - first] == [7, 2, 2, 2]
+    assert batch.inputs.tolist()[first] == [3, 4, 2]
+    assert batch.targets.tolist()[1 - first] == [5, 6, 2]
+    read = model.start_reading(sources).read(torch.tensor([[3], [3]]))
+    expected = model(batch.sources, batch.source_lengths, batch.inputs)[:, 0].log_softmax(-1)
+    torch.testing.assert_close(read, expected[[first, 1 - first]], **EXACT)
+    with pytest.raises(ValueError, match="end mark 9 must be ids below vocab_size, which is 9"):
+        loud(kind, eos_id=S)  # the target's vocabulary has room for it, the source's has not
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.int32])
+def test_a_reader_keeps_rows_of_any_whole_type_and_refuses_what_does_not_fit(dtype):
+    model = loud("additive")
+    reader = model.start_reading([[2], [3, 4], [5]])
+    for wrong, message in (
+        (torch.tensor([[0], [0]]), "ids have 2 rows, and the reader 3 texts"),
+        (torch.tensor([[0], [0], [V]]), f"id {V} at position 0 of row 2"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            reader.read(wrong)
+    with pytest.raises(ValueError, match="row 3 is none of the 3"):
+        reader.select(torch.tensor([3]))
+    reader.select(torch.tensor([1, 0], dtype=dtype))
+    expected = model.start_reading([[3, 4], [2]]).read(torch.tensor([[0], [0]]))
+    torch.testing.assert_close(reader.read(torch.tensor([[0], [0]])), expected, **EXACT)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_lengths_and_targets_that_do_not_fit_are_refused(kind):
+    model = loud(kind, max_source_length=3)
+    model.start_reading([[2, 3, 4]])  # as long as it may be
+    sources, inputs = torch.tensor([[2, 3, 1], [2, 1, 1]]), torch.tensor([[0], [0]])
+    for lengths in ([3, 0], [3], [2.5, 2.0], [4, 2]):
+        with pytest.raises(ValueError, match="one length for each row, a whole number from 1"):
+            model(sources, torch.tensor(lengths), inputs)
+    with pytest.raises(ValueError, match=r"shape \(0, 3\) and lengths \[\]"):
+        model(sources[:0], torch.empty(0).long(), inputs[:0])
+    with pytest.raises(ValueError, match=f"id {V} at position 0 of row 1"):
+        model(sources, torch.tensor([3, 2]), torch.tensor([[0], [V]]))
+    for ids, message in (
+        ([[2.7, 3.2]], "each source must be a list of ids .*float"),
+        ([2, 3], "each source must be a list of ids .*int"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model.start_reading(ids)
+    batch = one_batch([[2]], [[3]])
+    for targets, message in (
+        (torch.tensor([[3]]), r"inputs have shape \(1, 2\) and targets \(1, 1\)"),
+        (torch.tensor([[3, V]]), f"id {V} at position 1 of row 0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model.loss(replace(batch, targets=targets))
+
+
+def test_a_text_longer_than_the_model_takes_is_named_before_any_is_translated():
+    words = WordTokenizer().fit(["a b c"])
+    size = words.vocab_size
+    model = loud("additive", vocab_size=size, source_vocab_size=size, max_source_length=2)
+    with pytest.raises(ValueError, match=r"text 2 \('a b c'\) has 3 tokens, .* takes 2"):
+        translate(model, words, words, ["a", "b", "a b c", "c"], batch_size=1)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_eight_bits_are_near_the_weights_of_any_type(dtype, tmp_path):
+    model = loud("additive").to(dtype)
+    model.save(tmp_path / "model", dtype=torch.int8)
+    again = Seq2Seq.load(tmp_path / "model")
+    for one, other in zip(model.parameters(), again.parameters(), strict=True):
+        assert (one.float() - other).abs().max() <= one.abs().max().float() / 100
+
+
+def test_pairs_are_ordered_by_the_seed_and_by_both_sides():
+    short, long = [2], [2] * 9
+    batches = SentencePairs([short, long] * 4, [long, long] * 2 + [short, short] * 2, 2).epoch(
+        0
+    )
+    for batch in batches:  # of four kinds of pairs, two of each
+        assert len(set(batch.source_lengths.tolist())) == 1
+        assert len(set((batch.targets != -100).sum(dim=1).tolist())) == 1
+    ids = [[number] for number in range(2, 42)]
+    orders = [
+        [batch.sources.tolist() for batch in SentencePairs(ids, ids, 4, seed).epoch(epoch)]
+        for seed, epoch in ((0, 0), (1, 0), (0, 1), (0, 0))
+    ]
+    assert orders[0] == orders[3]
+    assert orders[0] != orders[1]
+    assert orders[0] != orders[2]
+    one = SentencePairs([[2, 3]], [[4]], 1).describe()
+    assert one["crc32"] != SentencePairs([[2, 3]], [[5]], 1).describe()["crc32"]
+    assert one["crc32"] != SentencePairs([[2, 4]], [[4]], 1).describe()["crc32"]
+    with pytest.raises(ValueError, match=r"target 0 is \[3\.0\]"):
+        SentencePairs([[2]], [[3.0]], batch_size=1)

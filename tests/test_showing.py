@@ -341,7 +341,7 @@ def test_the_answer_is_never_given_away(capsys):
 def test_an_exercise_that_does_not_exist():
     with pytest.raises(
         ValueError,
-        match="no exercise 'ppl'; there are 'adam', 'analogy', 'bag_of_words', 'bigram_prob",
+        match="no exercise 'ppl'; there are 'adam', 'analogy', 'bag_of_words', 'beam_step', ",
     ):
         check("ppl", len)
 

@@ -298,24 +298,26 @@ def install_cell(code: str, repository: Repository, file: str) -> str:
 def data_packages(code: str, file: str) -> list[str]:
     """The releases, as pip names them, that the loaders of `lmtutor.data` read in some code.
 
-    Of a corpus it is the one that carries it, of other data all that its module names.
+    Of a corpus or a task it is those that carry it, of other data all that its module names.
     """
     from lmtutor import data
 
-    packages, corpora = set[str](), data.available_corpora()
-    for name in set(re.findall(r"\b(load_\w+)\(", code)) & {*data.__all__} - {"load_corpus"}:
+    packages = set[str]()
+    named = {"load_corpus": data.available_corpora(), "load_task": data.available_tasks()}
+    for name in set(re.findall(r"\b(load_\w+)\(", code)) & {*data.__all__} - named.keys():
         module = inspect.getmodule(getattr(data, name))
         packages |= set(re.findall(r'"([\w.-]+==[\w.]+)"', inspect.getsource(module)))
-    for argument in re.findall(r"\bload_corpus\(\s*([^,)]*)", code):
+    for loader, argument in re.findall(r"\b(load_corpus|load_task)\(\s*([^,)]*)", code):
         try:
             name = ast.literal_eval(argument.removeprefix("name=") or "'kjv'")
-            packages.add(corpora[name].package or "")
+            packages |= set((named[loader][name].package or "").split())
         except (ValueError, SyntaxError, KeyError) as error:
             raise MystError(
-                f"{file}:1: load_corpus({argument}) does not name its corpus, so the package "
-                "that carries it cannot be installed in Colab"
+                f"{file}:1: {loader}({argument}) does not name its "
+                f"{loader.removeprefix('load_')}, so the package that carries it cannot be "
+                "installed in Colab"
             ) from error
-    return sorted(packages - {""})
+    return sorted(packages)
 
 
 # --- the README

@@ -83,11 +83,11 @@ class SentencePairs(Batches):
                 "for each source, and one pair at least"
             )
         self.sources = [
-            np.array([*whole_numbers(ids, number), eos_id], np.int64)
+            np.array([*whole_numbers(ids, number, "source"), eos_id], np.int64)
             for number, ids in enumerate(sources)
         ]
         self.targets = [
-            np.array([bos_id, *whole_numbers(ids, number), eos_id], np.int64)
+            np.array([bos_id, *whole_numbers(ids, number, "target"), eos_id], np.int64)
             for number, ids in enumerate(targets)
         ]
         empty = [number for number, row in enumerate(self.sources) if len(row) == 1]

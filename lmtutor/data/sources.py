@@ -102,8 +102,9 @@ def load_from_hub(info: SourceInfo, folder: Path | None) -> "DatasetDict":
             raise ValueError(
                 f"{folder} does not hold a snapshot of {repository} ({error})"
             ) from error
+        way = "take source='package'" if info.package else "use load_corpus('kjv')"
         raise ConnectionError(
             f"the hub's {repository} could not be loaded ({type(error).__name__}); check the "
             "network and that HF_HUB_OFFLINE is not set, give the folder of a snapshot as "
-            "source, or use load_corpus('kjv'), which needs no network"
+            f"source, or {way}, which needs no network"
         ) from error

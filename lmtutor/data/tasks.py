@@ -5,10 +5,10 @@ Left out: cleaning beyond what each task needs.
 
 import json
 import os
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from lmtutor.data.bible import KING_JAMES, WORLD_ENGLISH, read_verses
 from lmtutor.data.corpora import split_rows
@@ -29,7 +29,6 @@ _INTERFACE_FOLDER = "jupyterlab_language_pack_zh_CN/locale/zh_CN/LC_MESSAGES"
 _INTERFACE_SHA256 = "8b57450a10f4da949adefb3a8bdf705f2707f73e73f94ea006f4ed347aa0d66c"
 
 Row = dict[str, Any]
-Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ def load_task(name: str, source: str | os.PathLike[str] = "auto") -> "DatasetDic
     )
 
 
-def align(first: Mapping[Key, str], second: Mapping[Key, str]) -> list[tuple[Key, str, str]]:
+def align(first: Mapping[Any, str], second: Mapping[Any, str]) -> list[tuple[Any, str, str]]:
     """Pair two versions of a text by the ids of its parts, in the order of the first.
 
     Raises:

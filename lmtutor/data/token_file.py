@@ -109,13 +109,13 @@ class TokenFile:
         return cls(path)
 
 
-def whole_numbers(ids: Sequence[int], number: int) -> list[int]:
+def whole_numbers(ids: Sequence[int], number: int, kind: str = "document") -> list[int]:
     """The ids of a document as Python's own numbers, or a ValueError that names it."""
     try:
         return list(map(operator.index, ids))
     except TypeError as error:
         raise ValueError(
-            f"document {number} is {repr(ids)[:60]}, and should be a list of ids ({error})"
+            f"{kind} {number} is {repr(ids)[:60]}, and should be a list of ids ({error})"
         ) from error
 
 

@@ -74,6 +74,13 @@ def translate(
             f"text {number} ({texts[number]!r}) has no tokens; drop it, as there is nothing to "
             "translate"
         )
+    longest = getattr(model, "max_source_length", None)
+    for number, source in enumerate(sources):
+        if longest is not None and len(source) > longest:
+            raise ValueError(
+                f"text {number} ({texts[number][:40]!r}) has {len(source)} tokens, and the "
+                f"model takes {longest} at the most; cut it into sentences"
+            )
     by_length = sorted(range(len(sources)), key=lambda number: len(sources[number]))
     targets = [""] * len(sources)
     with inference(model):

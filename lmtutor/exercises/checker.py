@@ -20,6 +20,8 @@ _TOPICS = (
     "neural_networks",
     "ngrams",
     "recurrent_networks",
+    "self_attention",
+    "sequence_to_sequence",
     "tokens",
     "word_vectors",
 )

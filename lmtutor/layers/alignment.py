@@ -50,11 +50,12 @@ class Alignment(nn.Module, ABC):
         self, queries: Tensor, memory: Tensor, keys: Tensor, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """`forward` with the keys of the memory at hand."""
-        if len(queries) != len(memory) or not memory.shape[1]:
+        both = (queries.ndim, memory.ndim)
+        if both != (3, 3) or len(queries) != len(memory) or not memory.shape[1]:
             raise ValueError(
                 f"queries have shape {tuple(queries.shape)} and the memory "
-                f"{tuple(memory.shape)}; both need the same batch size, and the memory one "
-                "position at least"
+                f"{tuple(memory.shape)}; give both three axes and the same batch size, "
+                "and the memory one position at least"
             )
         if mask is not None and mask.shape != memory.shape[:2]:
             raise ValueError(

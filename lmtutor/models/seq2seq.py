@@ -9,6 +9,7 @@ Letters in the shapes: B batch, S positions of the source, T of the target, E si
 vector, H hidden size, V vocabulary of the target.
 """
 
+import operator
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -262,6 +263,7 @@ class Seq2Seq(StoredModel):
         check_marks(sizes.vocab_size, sizes.bos_id, sizes.eos_id)
         check_marks(sizes.source_vocab_size, sizes.bos_id, sizes.eos_id)
         self.vocab_size, self.bos_id, self.eos_id = sizes.vocab_size, sizes.bos_id, sizes.eos_id
+        self.max_source_length = sizes.max_source_length
         self.embedding = nn.Embedding(sizes.vocab_size, sizes.embedding_size)
         self.source_embedding = (
             self.embedding
@@ -284,7 +286,7 @@ class Seq2Seq(StoredModel):
         """Read the sources.
 
         Args:
-            sources: (B, S) ids, each row closed by the end mark, then padded with anything.
+            sources: (B, S) ids, each row closed by the end mark, then padded with any id.
             lengths: (B,) how many of them are there, end mark included.
 
         Raises:
@@ -293,11 +295,18 @@ class Seq2Seq(StoredModel):
         """
         check_ids(sources, self.config.source_vocab_size)
         longest = self.config.max_source_length
-        if lengths.shape != sources.shape[:1] or int(lengths.max()) > sources.shape[1]:
+        lengths = torch.as_tensor(lengths)
+        if (
+            not len(sources)
+            or lengths.shape != sources.shape[:1]
+            or lengths.is_floating_point()
+            or not 1 <= int(lengths.min()) <= int(lengths.max()) <= sources.shape[1]
+        ):
             raise ValueError(
                 f"sources have shape {tuple(sources.shape)} and lengths {lengths.tolist()}; "
-                "give one length for each row, no longer than the row"
+                "give one length for each row, a whole number from 1 to the size of the row"
             )
+        lengths = lengths.long()
         for row, length in enumerate((lengths - 1).tolist()):
             if not 1 <= length <= longest:
                 raise ValueError(
@@ -365,7 +374,10 @@ class Seq2Seq(StoredModel):
         Raises:
             ValueError: there are none, or as `encode`.
         """
-        rows = [[*source, self.eos_id] for source in sources]
+        try:
+            rows = [[*map(operator.index, source), self.eos_id] for source in sources]
+        except TypeError as error:
+            raise ValueError(f"each source must be a list of ids ({error})") from error
         if not rows:
             raise ValueError("there is no source; give one at least")
         lengths = torch.tensor([len(row) for row in rows])
@@ -386,13 +398,16 @@ class _Seq2SeqReader(Reader):
     def read(self, ids: Tensor) -> Tensor:
         """(R, T) -> (R, V)"""
         check_next_ids(ids, len(self.state), self.model.vocab_size)
-        vectors = self.model.embedding(ids.long().to(self.state.device))
-        features, _, self.state = self.model.decoder(vectors, self.memory, self.state)
-        logits: Tensor = self.model.output(features[:, -1])
+        model = self.model
+        vectors = model.dropout(model.embedding(ids.long().to(self.state.device)))
+        features, _, self.state = model.decoder(vectors, self.memory, self.state)
+        logits: Tensor = model.output(model.dropout(features[:, -1]))
         return logits.log_softmax(dim=-1)
 
     def select(self, rows: Tensor) -> None:
         """Keep these rows, of the sources as of the targets."""
         check_rows(rows, len(self.state))
-        rows = rows.to(self.state.device)
+        rows = rows.long().to(self.state.device)  # bytes would be taken for a mask
+        if torch.equal(rows, torch.arange(len(self.state), device=rows.device)):
+            return  # all stay where they are, and nothing need be copied
         self.memory, self.state = self.memory.select(rows), self.state[rows]

@@ -50,6 +50,7 @@ class StoredModel(nn.Module):
         for name, tensor in distinct_tensors(self).items():
             tensor = tensor.detach().cpu()
             if dtype == torch.int8 and tensor.ndim == 2:
+                tensor = tensor.float()  # in bfloat16, 127 may round to 128, which is no int8
                 factors = tensor.abs().amax(dim=1, keepdim=True).clamp_min(1e-12) / 127
                 arrays[f"{name}{_FACTORS}"] = factors.float().numpy()  # (rows, 1)
                 arrays[name] = (tensor / factors).round().to(torch.int8).numpy()

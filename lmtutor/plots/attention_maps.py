@@ -29,6 +29,7 @@ _FONT = 10.0
 _GAP, _TITLE, _AXIS, _SCALE = 4.0, 18.0, 17.0, 40.0
 _LARGEST_CELL, _SMALLEST_CELL, _SWATCH = 30.0, 9.0, 12.0
 _LONGEST = 16  # characters of a label
+_MIDDLE = 0.36  # how far the middle of a line stands above its foot, in heights of its letters
 _SUMS_TO = 1.01  # in half precision a row does not sum to one exactly
 _INVISIBLE = 1 / 512
 
@@ -197,12 +198,12 @@ def _draw(
 def _write_columns(
     axes: Axes, labels: Sequence[str], x: float, y: float, layout: _Layout
 ) -> None:
-    form: dict[str, Any] = {"ha": "left", "rotation": 90}
-    if layout.flat:
-        form = {"ha": "center", "va": "bottom"}
     for place, label in enumerate(labels):
-        middle = x + (place + 0.5) * layout.cell
-        _write(axes, label, middle, y, size=layout.font, **form)
+        middle, size = x + (place + 0.5) * layout.cell, layout.font
+        if layout.flat:
+            _write(axes, label, middle, y - 0.5 * size, size=size, ha="center")
+        else:
+            _write(axes, label, middle, y, size=size, ha="left", rotation=90)
 
 
 def _squares(axes: Axes, matrix: np.ndarray, x: float, y: float, cell: float) -> None:
@@ -227,8 +228,8 @@ def _draw_scale(axes: Axes, x: float, y: float) -> None:
     _squares(axes, np.linspace(0, 1, 11)[None], x, y, _SWATCH)
     _write(axes, "weight", x - _GAP, y + _SWATCH / 2, ha="right")
     for place, label in ((0, "0"), (5, "0.5"), (10, "1")):
-        at = (x + (place + 0.5) * _SWATCH, y + _SWATCH + _GAP)
-        _write(axes, label, *at, ha="center", va="top")
+        at = (x + (place + 0.5) * _SWATCH, y + _SWATCH + _GAP + _FONT / 2)
+        _write(axes, label, *at, ha="center")
 
 
 class _Label(Text):
@@ -248,8 +249,14 @@ class _Label(Text):
 
 
 def _write(axes: Axes, text: str, x: float, y: float, size: float = _FONT, **form: Any) -> None:
-    """Letters that the browser aligns to a point, since only it knows how wide they are."""
-    form = {"va": "center", "color": INK, "fontsize": size, **form}
+    """Letters that the browser aligns to a point, since only it knows how wide they are. Their
+    line, and not what each of them covers, has its middle there, so that all stand level.
+    """
+    if form.get("rotation"):
+        x += _MIDDLE * size
+    else:
+        y += _MIDDLE * size
+    form = {"va": "baseline", "color": INK, "fontsize": size, **form}
     label = _Label(x, y, text, rotation_mode="anchor", parse_math=False, **form)
     label.set_transform(axes.transData)
     axes.add_artist(label)

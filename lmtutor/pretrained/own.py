@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lmtutor.models import LSTMLanguageModel, NeuralLanguageModel
+from lmtutor.models import LSTMLanguageModel, Seq2Seq, StoredModel
 from lmtutor.tokenizers import BytePairTokenizer, Tokenizer
 
 _HERE = Path(__file__).parent
-_KINDS: dict[str, tuple[type[NeuralLanguageModel], type[Tokenizer]]] = {
+_KINDS: dict[str, tuple[type[StoredModel], type[Tokenizer]]] = {
     "lstm_kjv": (LSTMLanguageModel, BytePairTokenizer),
+    "seq2seq_en_zh": (Seq2Seq, BytePairTokenizer),
+    "seq2seq_kjv_web": (Seq2Seq, BytePairTokenizer),
+    "seq2seq_kjv_web_summary": (Seq2Seq, BytePairTokenizer),
 }
 
 
@@ -23,8 +26,12 @@ _KINDS: dict[str, tuple[type[NeuralLanguageModel], type[Tokenizer]]] = {
 class TrainedModel:
     """A model, its tokenizer, and how it was trained."""
 
-    model: NeuralLanguageModel
+    model: Any
+    """Of the class that was trained."""
     tokenizer: Tokenizer
+    """Of what it writes."""
+    source_tokenizer: Tokenizer
+    """Of what it reads; the same one, but for a translator between two languages."""
     log: dict[str, Any]
     """The configuration, the seconds, and the losses on the way, in nats per token."""
     card: str
@@ -35,7 +42,7 @@ def available_trained() -> list[str]:
     """The names that `load_trained` knows.
 
     >>> available_trained()
-    ['lstm_kjv']
+    ['lstm_kjv', 'seq2seq_en_zh', 'seq2seq_kjv_web', 'seq2seq_kjv_web_summary']
     """
     return sorted(_KINDS)
 
@@ -59,9 +66,12 @@ def load_trained(name: str) -> TrainedModel:
         )
     model_class, tokenizer_class = _KINDS[name]
     folder = _HERE / name
+    tokenizer = tokenizer_class.load(folder / "tokenizer.json")
+    of_source = folder / "source_tokenizer.json"
     return TrainedModel(
         model_class.load(folder / "model.safetensors"),
-        tokenizer_class.load(folder / "tokenizer.json"),
+        tokenizer,
+        tokenizer_class.load(of_source) if of_source.exists() else tokenizer,
         json.loads((folder / "log.json").read_text(encoding="utf-8")),
         (folder / "README.md").read_text(encoding="utf-8"),
     )

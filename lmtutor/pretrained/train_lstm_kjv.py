@@ -4,9 +4,7 @@ It takes about an hour on one core. Cut off, the same command goes on from the
 last checkpoint, which stays in the folder until the training is done.
 """
 
-import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -14,6 +12,7 @@ import torch
 from lmtutor.data import WholeDocuments, load_corpus
 from lmtutor.metrics import bits_per_byte
 from lmtutor.models import LSTMLanguageModel
+from lmtutor.pretrained.logs import write_log
 from lmtutor.runtime import set_threads
 from lmtutor.tokenizers import BytePairTokenizer
 from lmtutor.training import TrainingConfig, fit_model
@@ -25,7 +24,7 @@ EPOCHS = 22
 
 def main(folder: Path) -> None:
     """Train, and write the weights, the tokenizer and the log into `folder`."""
-    threads = set_threads()
+    set_threads()
     folder.mkdir(parents=True, exist_ok=True)
     corpus = load_corpus("kjv", source="package")
     tokenizer = BytePairTokenizer(vocab_size=4096).fit(corpus.train)
@@ -51,18 +50,13 @@ def main(folder: Path) -> None:
     tokenizer.save(folder / "tokenizer.json")
     stored = LSTMLanguageModel.load(folder / "model.safetensors")
     result = bits_per_byte(stored, tokenizer, corpus.validation)
-    log = {
-        "config": asdict(config),
-        "batch_size": BATCH_SIZE,
-        "threads": threads,
-        "torch": torch.__version__,
-        "seconds": round(history.seconds),
-        "tokens": history.num_targets,
-        "validation_steps": history.validation_steps,
-        "validation_losses": [round(loss, 4) for loss in history.validation_losses],
-        "validation_bits_per_byte": round(result.value, 4),
-    }
-    (folder / "log.json").write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8")
+    write_log(
+        folder / "log.json",
+        config,
+        history,
+        BATCH_SIZE,
+        validation_bits_per_byte=result.value,
+    )
     checkpoint.unlink()
 
 

@@ -1,0 +1,14 @@
+"""Trains the translator of `seq2seq_kjv_web_summary`, which sees one vector of its source:
+python -m lmtutor.pretrained.train_seq2seq_kjv_web_summary [folder]
+
+All else is as in `train_seq2seq_kjv_web`, so that the two can be compared.
+"""
+
+import sys
+from pathlib import Path
+
+from lmtutor.pretrained.train_seq2seq_kjv_web import main
+
+if __name__ == "__main__":
+    here = Path(__file__).parent / "seq2seq_kjv_web_summary"
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else here, attention=None)
