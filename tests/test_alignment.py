@@ -110,6 +110,8 @@ def test_what_does_not_fit_is_refused(kind):
         layer(queries, memory, torch.ones(2, 4, dtype=torch.bool))
     with pytest.raises(ValueError, match=r"torch\.float32"):
         layer(queries, memory, torch.ones(2, 5))
+    with pytest.raises(ValueError, match="mask has type list; give a boolean one"):
+        layer(queries, memory, [[True] * 5] * 2)
 
 
 def test_sizes_below_one_are_refused():

@@ -404,6 +404,8 @@ def test_masks_of_another_type_are_refused(dtype):
             road(torch.zeros(2, 3, 4), mask)
     with pytest.raises(ValueError, match=str(dtype)):
         attention_weights(torch.zeros(3, 4), torch.zeros(3, 4), mask)
+    with pytest.raises(ValueError, match="mask has type list; give a boolean one"):
+        layer(torch.zeros(2, 3, 4), mask.bool().tolist())
 
 
 def test_masks_of_another_shape_are_refused():

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
-from lmtutor.layers.attention import masked_softmax
+from lmtutor.layers.attention import check_mask, masked_softmax
 
 
 class Alignment(nn.Module, ABC):
@@ -57,11 +57,13 @@ class Alignment(nn.Module, ABC):
                 f"{tuple(memory.shape)}; give both three axes and the same batch size, "
                 "and the memory one position at least"
             )
-        if mask is not None and mask.shape != memory.shape[:2]:
+        if isinstance(mask, Tensor) and mask.shape != memory.shape[:2]:
             raise ValueError(
                 f"the mask has shape {tuple(mask.shape)}, and the memory is "
                 f"{tuple(memory.shape[:2])}; give one truth value for each position of it"
             )
+        if mask is not None:
+            check_mask(mask, tuple(memory.shape[:2]))
         weights = masked_softmax(  # (B, T, S)
             self.scores(queries, keys), None if mask is None else mask[:, None]
         )

@@ -160,9 +160,11 @@ def check_mask(mask: Tensor, scores: tuple[int, ...]) -> None:
     Raises:
         ValueError: with the type, or with both shapes.
     """
-    if mask.dtype != torch.bool:
+    kind = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
+    if kind != torch.bool:
         raise ValueError(
-            f"mask has type {mask.dtype}; give a boolean one, True where a query may look"
+            f"mask has type {kind}; give a boolean one, a tensor that is True where a "
+            "query may look"
         )
     pairs = zip(reversed(mask.shape), reversed(scores), strict=False)
     if mask.ndim > len(scores) or any(size not in (1, whole) for size, whole in pairs):

@@ -255,7 +255,7 @@ def _check_head_mask(mask: Tensor | None, queries: Tensor, keys: Tensor) -> None
     if mask is None:
         return
     scores = (*queries.shape[:3], keys.shape[2])
-    if mask.ndim not in (2, 4):
+    if isinstance(mask, Tensor) and mask.ndim not in (2, 4):
         raise ValueError(
             f"mask has shape {tuple(mask.shape)}, and the scores (B, H, T, S) are {scores}; "
             "give two axes or four: of (B, T, S) take mask[:, None], of (H, T, S) mask[None]"
