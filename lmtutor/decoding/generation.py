@@ -169,6 +169,7 @@ class _Text:
         self.done = False
         """Whether the end mark or a stop sequence has come."""
         self._marks = model.bos_id, model.eos_id
+        self._begin = torch.tensor([model.bos_id])
         self._strategy, self._filter = strategy, StopFilter(stops)
         self._generator = torch.Generator().manual_seed(seed)
 
@@ -178,11 +179,11 @@ class _Text:
         Returns:
             The tokens that are now certain to stay: none, one, or some that were held back.
         """
-        log_probs = log_probs.clone().cpu()
+        log_probs = log_probs.cpu()
         check_numbers(log_probs)
         bos_id, eos_id = self._marks
         if bos_id != eos_id:
-            log_probs[bos_id] = -torch.inf
+            log_probs = log_probs.index_fill(0, self._begin, -torch.inf)
         token = self._strategy.choose(log_probs, self._generator, self.ids)
         if token == eos_id:
             self.done = True

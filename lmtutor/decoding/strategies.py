@@ -58,9 +58,12 @@ class Greedy(Strategy):
         self, log_probs: Tensor, generator: torch.Generator, previous_ids: Sequence[int] = ()
     ) -> int:
         """The arg-max of (V,) log-probabilities, after the penalty."""
-        scores = penalize(log_probs, previous_ids, self.repetition_penalty)
-        wide = scores.detach().to(torch.promote_types(scores.dtype, torch.float32))
-        return int(wide.cpu().numpy().argmax())  # the first of several, unlike PyTorch's
+        scores = log_probs.detach()
+        if self.repetition_penalty != 1:
+            scores = penalize(scores, previous_ids, self.repetition_penalty)
+        elif scores.dtype == torch.bfloat16:  # which NumPy does not know
+            scores = scores.float()
+        return int(scores.cpu().numpy().argmax())  # the first of several, unlike PyTorch's
 
 
 @dataclass(frozen=True)

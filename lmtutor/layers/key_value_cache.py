@@ -53,11 +53,11 @@ class KeyValueCache:
         self.num_rows, self.max_length = num_rows, max_length
         # Zeros, as what lies behind the end of a text is multiplied by a weight of 0.
         room = min(max_length, _FIRST_ROOM)
-        self.memory = _zeros((num_layers, 2, num_rows, num_heads, room, head_size), like)
         self.lengths = [0] * num_rows
         self.start: int | Tensor = 0
         """Where the next position stands: one number for all texts, or (R,)."""
-        self.layers = [LayerCache(self, number) for number in range(num_layers)]
+        self.layers = [LayerCache(self) for _ in range(num_layers)]
+        self._remember(_zeros((num_layers, 2, num_rows, num_heads, room, head_size), like))
 
     def advance(self, lengths: Sequence[int]) -> None:
         """So many of the positions that the layers have just added are real, in each text."""
@@ -73,10 +73,10 @@ class KeyValueCache:
         filled = max(self.lengths)
         kept = self.memory[:, :, rows.to(self.memory.device), :, :filled]  # a copy
         if len(rows) <= self.num_rows:
-            self.memory = self.memory[:, :, : len(rows)]
+            self._remember(self.memory[:, :, : len(rows)])
         else:
             shape = (*self.memory.shape[:2], len(rows), *self.memory.shape[3:])
-            self.memory = _zeros(shape, like=kept)
+            self._remember(_zeros(shape, like=kept))
         self.memory[..., :filled, :] = kept
         self.num_rows = len(rows)
         self._set_lengths([self.lengths[row] for row in rows.tolist()])
@@ -109,8 +109,15 @@ class KeyValueCache:
         if length > room:
             more = min(self.max_length, max(length, 2 * room))
             old = self.memory
-            self.memory = _zeros((*old.shape[:-2], more, old.shape[-1]), like=old)
+            self._remember(_zeros((*old.shape[:-2], more, old.shape[-1]), like=old))
             self.memory[..., :room, :] = old
+
+    def _remember(self, memory: Tensor) -> None:
+        """Keep all in this memory, (L, 2, R, G, S, D), of which each layer has its part."""
+        self.memory = memory
+        with torch.inference_mode(False), torch.enable_grad():  # views that can be written to
+            for number, layer in enumerate(self.layers):
+                layer.keys, layer.values = memory[number, 0], memory[number, 1]
 
     def _set_lengths(self, lengths: list[int]) -> None:
         self.lengths = lengths
@@ -131,8 +138,13 @@ def _zeros(shape: tuple[int, ...], like: Tensor) -> Tensor:
 class LayerCache:
     """The share of one layer in a `KeyValueCache`."""
 
-    def __init__(self, cache: KeyValueCache, number: int):
-        self.cache, self.number = cache, number
+    keys: Tensor
+    """(R, G, S, D), of which the first positions are filled."""
+    values: Tensor
+    """The same."""
+
+    def __init__(self, cache: KeyValueCache):
+        self.cache = cache
 
     @property
     def start(self) -> int | Tensor:
@@ -159,14 +171,13 @@ class LayerCache:
         cache, length = self.cache, keys.shape[2]
         end = max(cache.lengths) + length
         cache.make_room(end)
-        memory = cache.memory[self.number]  # (2, R, G, S, D)
         start = cache.start
         if isinstance(start, Tensor):
             rows = torch.arange(cache.num_rows, device=start.device)[:, None]  # (R, 1)
             places = start[:, None] + torch.arange(length, device=start.device)  # (R, T)
-            memory[0][rows, :, places] = keys.transpose(1, 2)
-            memory[1][rows, :, places] = values.transpose(1, 2)
+            self.keys[rows, :, places] = keys.transpose(1, 2)
+            self.values[rows, :, places] = values.transpose(1, 2)
         else:
-            memory[0, :, :, start:end] = keys
-            memory[1, :, :, start:end] = values
-        return memory[0, :, :, :end], memory[1, :, :, :end]
+            self.keys.narrow(2, start, length).copy_(keys)
+            self.values.narrow(2, start, length).copy_(values)
+        return self.keys.narrow(2, 0, end), self.values.narrow(2, 0, end)

@@ -10,6 +10,7 @@ head, E = H * D hidden size, M size of the memory's vectors.
 
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -124,17 +125,14 @@ class MultiHeadAttention(nn.Module):
         _check_sequences("hidden", hidden, self.hidden_size)
         packed = self.query_key_value(hidden)  # (B, T, (H + 2 * G) * D)
         heads = _split_heads(packed, self.head_size)  # (B, H + 2 * G, T, D)
-        shared = self.num_key_value_heads
-        queries, keys, values = heads.split([self.num_heads, shared, shared], dim=1)
-        queries, keys = self._normalize(queries, keys)
-        if self.rotary is not None:
-            queries = self.rotary.rotate(queries, start)
-            keys = self.rotary.rotate(keys, start)
+        own, shared = self.num_heads, self.num_key_value_heads
+        matched, values = heads.split_with_sizes((own + shared, shared), dim=1)
+        queries, keys = self._prepare(matched, start).split_with_sizes((own, shared), dim=1)
         return queries, keys, values
 
-    def _normalize(self, queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, H, T, D) -> (B, H, T, D), before they are turned."""
-        return queries, keys
+    def _prepare(self, matched: Tensor, start: int | Tensor) -> Tensor:
+        """(B, H + G, T, D) -> the same: queries and keys, as they are before they meet."""
+        return matched if self.rotary is None else self.rotary.rotate(matched, start)
 
 
 class CausalSelfAttention(MultiHeadAttention):
@@ -176,8 +174,11 @@ class NormedCausalSelfAttention(CausalSelfAttention):
         self.query_norm = nn.RMSNorm(self.head_size, eps=1e-6)
         self.key_norm = nn.RMSNorm(self.head_size, eps=1e-6)
 
-    def _normalize(self, queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
-        return self.query_norm(queries), self.key_norm(keys)
+    def _prepare(self, matched: Tensor, start: int | Tensor) -> Tensor:
+        sizes = (self.num_heads, self.num_key_value_heads)
+        queries, keys = matched.split_with_sizes(sizes, dim=1)
+        normed = torch.cat((self.query_norm(queries), self.key_norm(keys)), dim=1)
+        return super()._prepare(normed, start)
 
 
 class CrossAttention(nn.Module):
@@ -285,8 +286,8 @@ def _weights(queries: Tensor, keys: Tensor, mask: Tensor | None, causal: bool) -
 
 def _split_heads(packed: Tensor, head_size: int) -> Tensor:
     """(B, T, H * D) -> (B, H, T, D)"""
-    heads: Tensor = packed.unflatten(-1, (-1, head_size))  # (B, T, H, D)
-    return heads.transpose(1, 2)
+    batch, length, _ = packed.shape
+    return packed.view(batch, length, -1, head_size).transpose(1, 2)
 
 
 def _head_size(hidden_size: int, num_heads: int) -> int:

@@ -58,6 +58,12 @@ class TransformerBlock(nn.Module, ABC):
     ) -> Tensor:
         """(B, T, E) -> (B, T, E); mask and cache are those of `MultiHeadAttention`."""
 
+    def _dropped(self, part: Tensor) -> Tensor:
+        """Dropout in training; out of it nothing is called, which counts when one token at a
+        time is read.
+        """
+        return self.dropout(part) if self.training else part
+
 
 class PreNormBlock(TransformerBlock):
     """Normalizes what each part reads; what it gives is added to a sum that is never normalized
@@ -74,10 +80,9 @@ class PreNormBlock(TransformerBlock):
     ) -> Tensor:
         """(B, T, E) -> (B, T, E); mask and cache are those of `MultiHeadAttention`."""
         mixed = self.attention(self.attention_norm(hidden), mask, cache)
-        hidden = hidden + self.dropout(mixed)
+        hidden = hidden + self._dropped(mixed)
         inner = self.feed_forward(self.feed_forward_norm(hidden))
-        output: Tensor = hidden + self.dropout(inner)
-        return output
+        return hidden + self._dropped(inner)
 
 
 class PostNormBlock(TransformerBlock):
@@ -95,7 +100,7 @@ class PostNormBlock(TransformerBlock):
     ) -> Tensor:
         """(B, T, E) -> (B, T, E); mask and cache are those of `MultiHeadAttention`."""
         mixed = self.attention(hidden, mask, cache)
-        hidden = self.attention_norm(hidden + self.dropout(mixed))
+        hidden = self.attention_norm(hidden + self._dropped(mixed))
         inner = self.feed_forward(hidden)
-        output: Tensor = self.feed_forward_norm(hidden + self.dropout(inner))
+        output: Tensor = self.feed_forward_norm(hidden + self._dropped(inner))
         return output

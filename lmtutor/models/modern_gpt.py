@@ -108,7 +108,8 @@ class ModernGPT(CausalTransformer):
 
     def hidden_states(self, inputs: Tensor, cache: KeyValueCache | None = None) -> Tensor:
         """(B, T) ids -> (B, T, E); see `CausalTransformer`."""
-        hidden = self.dropout(self.embed(inputs, 0 if cache is None else cache.start))
+        hidden = self.embed(inputs, 0 if cache is None else cache.start)
+        hidden = self.dropout(hidden) if self.training else hidden
         for number, block in enumerate(self.blocks):
             hidden = block(hidden, cache=None if cache is None else cache.layers[number])
         normed: Tensor = self.norm(hidden)
