@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import example, given, settings
@@ -789,6 +790,7 @@ def test_text_repeats_with_its_seed_and_follows_its_strategy():
             r"stop sequence 0 is 2; .*\[\[",
         ),
         (lambda: generate(UniformModel(4), [], 1, stop=["a"]), "0 is 'a'; .* generate_text"),
+        (lambda: generate(UniformModel(4), [], 1, stop=[np.int64(2)]), r"sequence 0 is .*2"),
         (lambda: generate(UniformModel(4), [], 1, stop=[[2], []]), "stop sequence 1 is empty"),
         (
             lambda: generate(UniformModel(4), [], 1, stop=[[2], [3, 4]]),

@@ -46,6 +46,14 @@ def random_ids(model, rows, length, seed=0):
     return torch.randint(model.vocab_size, (rows, length), generator=generator)
 
 
+@pytest.mark.parametrize("kind", [GPT, Llama, ModernGPT])
+def test_a_configuration_and_settings_are_refused(kind):
+    config = kind(**SMALL, num_heads=3).config
+    assert kind(config).config == config
+    with pytest.raises(ValueError, match="a configuration and besides hidden_size, num_heads"):
+        kind(config, hidden_size=16, num_heads=4)
+
+
 @pytest.mark.parametrize("sizes", SHAPES)
 def test_logits_equal_transformers(sizes):
     model = loud(GPT(**SMALL | sizes)).eval()

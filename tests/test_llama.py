@@ -147,8 +147,9 @@ def test_impossible_sizes_are_refused():
     for name in (*names, "num_key_value_heads"):
         with pytest.raises(ValueError, match=f"{name} is 0; it must be at least 1"):
             LlamaConfig(5, **{name: 0})
-    with pytest.raises(ValueError, match=r"rope_theta is 1.0 \(above 1\)"):
-        Llama(vocab_size=5, rope_theta=1.0)
+    for theta in (1.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=rf"rope_theta is {theta} \(above 1\)"):
+            Llama(vocab_size=5, rope_theta=theta)
     with pytest.raises(ValueError, match="norm_epsilon -0.1"):
         Llama(vocab_size=5, norm_epsilon=-0.1)
     with pytest.raises(TypeError, match="rope_base"):

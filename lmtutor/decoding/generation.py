@@ -258,12 +258,13 @@ def check_stops(model: LanguageModel, stop: Sequence[Sequence[int]]) -> list[lis
     """The stop sequences as lists of ids, or a ValueError that says what is wrong."""
     stops = []
     for number, sequence in enumerate(stop):
-        if isinstance(sequence, int | str):
+        try:
+            ids = [operator.index(token) for token in sequence]
+        except TypeError as error:  # an id alone, or characters
             raise ValueError(
                 f"stop sequence {number} is {sequence!r}; give sequences of ids, as in "
                 "stop=[[5, 6]], or use generate_text for strings"
-            )
-        ids = [operator.index(token) for token in sequence]
+            ) from error
         if not ids:
             raise ValueError(f"stop sequence {number} is empty; give it at least one id")
         for token in ids:

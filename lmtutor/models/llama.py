@@ -10,6 +10,7 @@ training texts, as Llama 3.1 does.
 Letters in the shapes: B batch, T positions, E hidden size, V vocabulary.
 """
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -31,7 +32,7 @@ class LlamaVariant:
     """In what models of Llama's kind differ, besides their sizes.
 
     Raises:
-        ValueError: rope_theta is not above 1, or norm_epsilon is below 0.
+        ValueError: rope_theta is not above 1, norm_epsilon is below 0, or one is not finite.
     """
 
     rope_theta: float = 10000.0
@@ -42,10 +43,10 @@ class LlamaVariant:
     """Whether tokens are scored with the vectors that stand for them in the input."""
 
     def __post_init__(self) -> None:
-        if self.rope_theta <= 1 or self.norm_epsilon < 0:
+        if not 1 < self.rope_theta < math.inf or not 0 <= self.norm_epsilon < math.inf:
             raise ValueError(
                 f"rope_theta is {self.rope_theta} (above 1) and norm_epsilon "
-                f"{self.norm_epsilon} (at least 0)"
+                f"{self.norm_epsilon} (at least 0); both are finite"
             )
 
 
@@ -138,7 +139,9 @@ class Llama(CausalTransformer):
     config: LlamaConfig
 
     def __init__(self, config: LlamaConfig | None = None, **settings: Any):
-        super().__init__(LlamaConfig.make(**settings) if config is None else config)
+        if config is None:
+            config, settings = LlamaConfig.make(**settings), {}
+        super().__init__(config, **settings)
         sizes = self.config
         self.context_length = sizes.context_length
         self.embedding = nn.Embedding(sizes.vocab_size, sizes.hidden_size)

@@ -19,12 +19,20 @@ class StoredModel(nn.Module):
     """A network that knows its configuration and can be saved and loaded.
 
     The configuration is a frozen dataclass; `Model(vocab_size=..., ...)` makes it on the way.
+
+    Raises:
+        ValueError: there are both, a configuration and settings.
     """
 
     config_class: ClassVar[type]
 
     def __init__(self, config: Any = None, **settings: Any):
         super().__init__()
+        if config is not None and settings:
+            raise ValueError(
+                f"there is a configuration and besides {', '.join(sorted(settings))}; give "
+                "one of the two, or change the one with dataclasses.replace"
+            )
         self.config = self.config_class(**settings) if config is None else config
 
     @property
