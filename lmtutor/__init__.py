@@ -31,6 +31,7 @@ _PARTS = {
     "decoding",
     "display",
     "exercises",
+    "families",
     "layers",
     "metrics",
     "models",

@@ -394,6 +394,102 @@ def _stream_at_once(tokens, stop):
     return [*shown, []]
 
 
+def _hidden(tokens, chosen, draws, others, label="true", low=0.8, high=0.9, strict=False):
+    read = [
+        token
+        if not asked or draw >= high
+        else "[MASK]"
+        if (draw < low or (strict and draw == low))
+        else other
+        for token, asked, draw, other in zip(tokens, chosen, draws, others, strict=True)
+    ]
+    labels = {
+        "true": [token if asked else None for token, asked in zip(tokens, chosen, strict=True)],
+        "all": tokens,
+        "changed": [a if a != b else None for a, b in zip(tokens, read, strict=True)],
+        "read": [b if asked else None for b, asked in zip(read, chosen, strict=True)],
+    }
+    return read, labels[label]
+
+
+def _words(pieces, skip=("[CLS]", "[SEP]"), shift=False):
+    words = []
+    for place, piece in enumerate(piece for piece in pieces if not shift or piece not in skip):
+        if piece in skip:
+            continue
+        if piece.startswith("##") and words:
+            words[-1].append(place)
+        else:
+            words.append([place])
+    return words
+
+
+def _masked_mean(rows, labels, count):
+    nats = [-row[label] for row, label in zip(rows, labels, strict=True) if label >= 0]
+    return sum(nats) / (len(nats) if count == "asked" else len(rows) if count == "all" else 1)
+
+
+def _chain(joint, text):
+    total = 0.0
+    for end in range(1, len(text) + 1):
+        begins = [sum(p for t, p in joint.items() if t[:k] == text[:k]) for k in (end, end - 1)]
+        total += math.log(begins[0] / begins[1])
+    return total
+
+
+def _single(joint, text):
+    at = [sum(p for t, p in joint.items() if t[k] == text[k]) for k in range(len(text))]
+    return sum(map(math.log, at))
+
+
+def _pseudo(joint, text, log=math.log, reduce=sum):
+    def others(t, place):
+        return t[:place] + t[place + 1 :]
+
+    shares = [
+        joint[text] / sum(p for t, p in joint.items() if others(t, k) == others(text, k))
+        for k in range(len(text))
+    ]
+    return reduce([log(share) for share in shares])
+
+
+def _scaled(vector):
+    length = math.sqrt(sum(x * x for x in vector))
+    return [x / length for x in vector]
+
+
+def _mean(vectors, count=None):
+    return [sum(column) / (count or len(vectors)) for column in zip(*vectors, strict=True)]
+
+
+def _there(vectors, mask):
+    return [vector for vector, is_token in zip(vectors, mask, strict=True) if is_token]
+
+
+def _spans(tokens, spans, end=True, each_token=False, one_mark=False, tail=True):
+    read, said, place = [], [], 0
+    for number, (start, stop) in enumerate(spans):
+        mark = "<0>" if one_mark else f"<{number}>"
+        read += [*tokens[place:start], *[mark] * (stop - start if each_token else 1)]
+        said += [mark, *tokens[start:stop]]
+        place = stop
+    return read + (tokens[place:] if tail else []), said + ([f"<{len(spans)}>"] if end else [])
+
+
+def _soft(student, teacher, temperature, power=2, heat=(1, 1), swap=False, shift=True):
+    def log_softmax(logits, t):
+        top = max(logits) / t if shift else 0.0
+        total = top + math.log(sum(math.exp(x / t - top) for x in logits))
+        return [x / t - total for x in logits]
+
+    said = log_softmax(student, temperature if heat[0] else 1.0)
+    wanted = log_softmax(teacher, temperature if heat[1] else 1.0)
+    first, second = (said, wanted) if swap else (wanted, said)
+    return temperature**power * sum(
+        math.exp(p) * (p - q) for p, q in zip(first, second, strict=True)
+    )
+
+
 WRONG = {
     "temperature": [
         (lambda v, t: _softmax([x * t for x in v]), "below 1 makes the likely tokens likelier"),
@@ -1078,5 +1174,188 @@ WRONG = {
         (lambda s, n: _repeat(s, n, (1, 2, 3)), "odd powers"),
         (lambda s, n: _repeat(s, n, (0, 2, 4)), "odd powers"),
         (lambda s, n: s if not n else 3.4445 * s + 4.7750 * s**3 + 2.0315 * s**5, "odd powers"),
+    ],
+    "mask_some": [
+        (lambda t, c, d, o: _hidden(t, c, d, o, "all"), "has no label"),
+        (lambda t, c, d, o: _hidden(t, c, d, o, "changed"), "Every chosen token has a label"),
+        (lambda t, c, d, o: _hidden(t, c, d, o, "read"), "what stood there at first"),
+        (lambda t, c, d, o: _hidden(t, [True] * len(t), d, o), "not chosen stays"),
+        (lambda t, c, d, o: _hidden(t, c, d, o, low=1.0), "from 0.8 to 0.9"),
+        (lambda t, c, d, o: _hidden(t, c, d, o, high=1.0), "all others leave it"),
+        (lambda t, c, d, o: _hidden(t, c, d, o, strict=True), "exactly 0.8"),
+    ],
+    "words_of": [
+        (lambda pieces: _words(pieces, skip=()), "are no words"),
+        (lambda pieces: [[k] for k in range(len(pieces))], "goes on with the word"),
+        (lambda pieces: [p for p in pieces if p[:2] != "##"], "lists of one place"),
+        (lambda pieces: _words(pieces, shift=True), "are no words"),
+        (lambda pieces: _words(pieces, skip=("[CLS]",)), "are no words"),
+    ],
+    "masked_loss": [
+        (lambda rows, labels: _masked_mean(rows, labels, "all"), "neither above"),
+        (lambda rows, labels: _masked_mean(rows, labels, "none"), "It is a mean"),
+        (lambda rows, labels: -_masked_mean(rows, labels, "asked"), "-ln P"),
+        (
+            lambda rows, labels: -sum(map(max, rows)) / len(rows),
+            "With one label",
+        ),
+        (
+            lambda rows, labels: (
+                -sum(r[max(k, 0)] for r, k in zip(rows, labels, strict=True)) / len(rows)
+            ),
+            "nothing is asked",
+        ),
+    ],
+    "next_sentence_loss": [
+        (
+            lambda p, y: -sum(b * math.log(a) for a, b in zip(p, y, strict=True)) / len(p),
+            "Its loss is not 0",
+        ),
+        (lambda p, y: -sum(map(math.log, p)) / len(p), "gave that 0.75"),
+        (
+            lambda p, y: -sum(math.log(a if b else 1 - a) for a, b in zip(p, y, strict=True)),
+            "It is a mean",
+        ),
+        (
+            lambda p, y: -sum(math.log(1 - a if b else a) for a, b in zip(p, y, strict=True)),
+            "the model gave it 0.25",
+        ),
+        (
+            lambda p, y: (
+                -sum(math.log2(a if b else 1 - a) for a, b in zip(p, y, strict=True)) / len(p)
+            ),
+            "the model gave it 0.25",
+        ),
+    ],
+    "pseudo_log_likelihood": [
+        (lambda joint, text: math.log(joint[text]), "for certain"),
+        (_chain, "for certain"),
+        (_single, "for certain"),
+        (lambda joint, text: _pseudo(joint, text, math.log2), "it is ln P"),
+        (lambda joint, text: _pseudo(joint, text, float, math.prod), "it is ln P"),
+        (lambda joint, text: _pseudo(joint, text) / len(text), "Both sides count"),
+        (lambda joint, text: -_pseudo(joint, text), "it is ln P"),
+    ],
+    "sentence_vector": [
+        (lambda v, m: _scaled(_mean(v)), "takes no part"),
+        (lambda v, m: _scaled(v[0]), "First the mean"),
+        (lambda v, m: _mean(_there(v, m)), "divided by its length"),
+        (lambda v, m: _scaled(_mean([_scaled(x) for x in _there(v, m)])), "First the mean"),
+        (lambda v, m: _mean([_scaled(x) for x in _there(v, m)]), "First the mean"),
+        (lambda v, m: _scaled(_mean(v[: sum(m)])), "need not stand at the end"),
+        (
+            lambda v, m: _scaled([max(c) for c in zip(*_there(v, m), strict=True)]),
+            "First the mean",
+        ),
+    ],
+    "corrupt_spans": [
+        (lambda t, s: _spans(t, s, end=False), "at its end the next sentinel"),
+        (lambda t, s: _spans(t, s, each_token=True), "one for all of its tokens"),
+        (lambda t, s: _spans(t, s, one_mark=True), "a sentinel of its own"),
+        (lambda t, s: _spans(t, s, tail=False), "becomes <0> in the question"),
+        (lambda t, s: (_spans(t, s)[0], t), "The answer has <0>"),
+    ],
+    "infill": [
+        (
+            lambda t, s: [
+                "[MASK]" if any(a <= k < b for a, b in s) else token
+                for k, token in enumerate(t)
+            ],
+            "One .MASK. for each span",
+        ),
+        (
+            lambda t, s: _spans(t, [(a, b) for a, b in s if a < b])[0],
+            "make room for .MASK.",
+        ),
+        (
+            lambda t, s: [
+                "[MASK]" if piece[0] == "<" else piece
+                for piece in _spans(t, [(a, b) for a, b in s if a < b])[0]
+            ],
+            "A span of no tokens",
+        ),
+        (
+            lambda t, s: [
+                "[MASK]" if piece[0] == "<" else piece
+                for piece in _spans(t, [(a, max(b, a + 1)) for a, b in s])[0]
+            ],
+            "A span of no tokens",
+        ),
+    ],
+    "detect_replaced": [
+        (
+            lambda t, p: (
+                [p.get(k, x) for k, x in enumerate(t)],
+                [k in p for k in range(len(t))],
+            ),
+            "happens to be the true token",
+        ),
+        (
+            lambda t, p: (
+                [p.get(k, x) for k, x in enumerate(t)],
+                [int(p[k] != t[k]) for k in p],
+            ),
+            "a label for each token",
+        ),
+        (
+            lambda t, p: (t, [int(k in p and p[k] != x) for k, x in enumerate(t)]),
+            "stands in the text that is read",
+        ),
+        (
+            lambda t, p: (
+                ["[MASK]" if k in p else x for k, x in enumerate(t)],
+                [int(k in p) for k in range(len(t))],
+            ),
+            "stands in the text that is read",
+        ),
+        (
+            lambda t, p: (
+                [p.get(k, x) for k, x in enumerate(t)],
+                [int(p.get(k, x) == x) for k, x in enumerate(t)],
+            ),
+            "nobody touched: 0",
+        ),
+    ],
+    "soft_loss": [
+        (lambda *a: _soft(*a, power=0), "multiplied by its square"),
+        (lambda *a: _soft(*a, power=1), "multiplied by its square"),
+        (lambda *a: _soft(*a, heat=(0, 1)), "Both rows"),
+        (lambda *a: _soft(*a, swap=True), "has the teacher's probability"),
+        (lambda *a: _soft(*a, shift=False), "largest logit"),
+        (
+            lambda s, t, h: sum((a - b) ** 2 for a, b in zip(s, t, strict=True)),
+            "differ by a constant",
+        ),
+    ],
+    "encoder_weights": [
+        (lambda v, e, h, n, s: v * e + n * 12 * h * h, "brings them to the hidden size"),
+        (
+            lambda v, e, h, n, s: v * e + e * h + 12 * h * h * (1 if s else n),
+            "need no projection",
+        ),
+        (
+            lambda v, e, h, n, s: v * e + (e * h if e != h else 0) + n * 12 * h * h,
+            "one and the same",
+        ),
+        (
+            lambda v, e, h, n, s: (
+                v * e + (e * h if e != h else 0) + 8 * h * h * (1 if s else n)
+            ),
+            "four square matrices",
+        ),
+        (lambda v, e, h, n, s: v * h + 12 * h * h * (1 if s else n), "brings them"),
+    ],
+    "training_bill": [
+        (lambda n, d, f, u, p: 6 * n * d / (f * u) * p, "3,600 seconds"),
+        (lambda n, d, f, u, p: 6 * n * d / f / 3600 * p, "only a share"),
+        (lambda n, d, f, u, p: 6 * n * d / f * u / 3600 * p, "only a share"),
+        (lambda n, d, f, u, p: 2 * n * d / (f * u) / 3600 * p, "Six operations"),
+    ],
+    "fits": [
+        (lambda n, b, m, r: n * b / 1e9 <= m * (1 - r), "has 8 bits"),
+        (lambda n, b, m, r: n * b / 8 / 2**30 <= m * (1 - r), "must not take more"),
+        (lambda n, b, m, r: n * b / 8 / 1e9 <= m, "kept free"),
+        (lambda n, b, m, r: n * b / 8 / 1e9 <= m - r, "kept free"),
+        (lambda n, b, m, r: n * 4 / 1e9 <= m * (1 - r), "fewer bits"),
     ],
 }

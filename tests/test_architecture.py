@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "runtime": set(),
     "claims": set(),
     "exercises": set(),
+    "families": set(),
     "scoreboard": {"metrics"},
     "pretrained": {"data", "models", "tokenizers"},
     "weights": {  # the scripts that made them

@@ -99,6 +99,7 @@ def test_every_public_name_stands_in_the_reference():
         data,
         decoding,
         exercises,
+        families,
         layers,
         metrics,
         models,
@@ -110,7 +111,7 @@ def test_every_public_name_stands_in_the_reference():
     )
 
     reference = read(ROOT / "book" / "api.md")
-    learning = (autograd, layers, models, pretrained, training)
+    learning = (autograd, families, layers, models, pretrained, training)
     for module in (data, decoding, exercises, metrics, plots, tokenizers, *learning):
         for name in module.__all__:
             if name[0].isupper() or name[0].islower():

@@ -370,9 +370,9 @@ def test_the_full_profile_asks_the_hub_for_the_twin(monkeypatch, tmp_path):
 
 def test_a_task_that_is_not_the_release_is_refused(monkeypatch, tmp_path):
     with pytest.raises(
-        ValueError, match="no task 'imdb'; there are 'interface_en_zh', 'verses_kjv_web'"
+        ValueError, match="no task 'squad'; there are 'ag_news', 'imdb', 'interface_en_zh', 'r"
     ):
-        load_task("imdb")
+        load_task("squad")
     monkeypatch.setattr(tasks, "package_file", lambda *_: tmp_path)
     with pytest.raises(ValueError, match="has the checksum .* --force-reinstall"):
         load_task("interface_en_zh")

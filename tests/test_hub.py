@@ -326,17 +326,17 @@ def test_a_long_list_is_cut(tmp_path):
 def test_other_architectures_are_refused(kind, tmp_path):
     MAKERS[kind]().save_pretrained(tmp_path)
     load = LOADERS[kind]
-    for other in ("mistral", "bert", None):
+    for other in ("mistral", "t5", None):
         reconfigure(tmp_path, model_type=other)
         message = (
-            rf"is {other!r}; supported are 'gpt2' \(load_gpt2\) and 'llama' \(load_llama\)"
+            rf"is {other!r}; supported are 'bert' \(load_bert\), 'gpt2' \(load_gpt2\), 'llama'"
         )
         with pytest.raises(ValueError, match=message):
             load(tmp_path)
-    other = "llama" if kind == "gpt2" else "gpt2"
-    reconfigure(tmp_path, model_type=other)
-    with pytest.raises(ValueError, match=f"this is a '{other}', .* use load_{other}"):
-        load(tmp_path)
+    for other in {"bert", "gpt2", "llama"} - {kind}:
+        reconfigure(tmp_path, model_type=other)
+        with pytest.raises(ValueError, match=f"this is a '{other}', .* use load_{other}"):
+            load(tmp_path)
 
 
 @pytest.mark.parametrize(

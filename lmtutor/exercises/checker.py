@@ -15,7 +15,9 @@ from typing import Any
 from lmtutor.display import show_verdict
 
 _TOPICS = (
+    "bert",
     "decoding",
+    "families",
     "gated_networks",
     "language_models",
     "neural_networks",

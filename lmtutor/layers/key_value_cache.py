@@ -2,13 +2,16 @@
 
 Sources: Shazeer 2019, "Fast Transformer Decoding: One Write-Head is All You Need", section 2.4
 (keys and values of earlier positions are kept while a text grows). Left out: caches on disk or
-in pages; cutting the oldest positions off, which would change those after them.
+in pages; cutting the oldest positions off, which would change those after them; gradients, as
+what is kept is written over: read within `torch.no_grad` or `torch.inference_mode`.
 
 Letters in the shapes: L layers, R texts, G key/value heads, S room, T new positions, D size of
 one head.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -73,7 +76,9 @@ class KeyValueCache:
         filled = max(self.lengths)
         kept = self.memory[:, :, rows.to(self.memory.device), :, :filled]  # a copy
         if len(rows) <= self.num_rows:
-            self._remember(self.memory[:, :, : len(rows)])
+            with _writable_views():
+                fewer = self.memory[:, :, : len(rows)]
+            self._remember(fewer)
         else:
             shape = (*self.memory.shape[:2], len(rows), *self.memory.shape[3:])
             self._remember(_zeros(shape, like=kept))
@@ -115,9 +120,14 @@ class KeyValueCache:
     def _remember(self, memory: Tensor) -> None:
         """Keep all in this memory, (L, 2, R, G, S, D), of which each layer has its part."""
         self.memory = memory
-        with torch.inference_mode(False), torch.enable_grad():  # views that can be written to
+        with _writable_views():
             for number, layer in enumerate(self.layers):
                 layer.keys, layer.values = memory[number, 0], memory[number, 1]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A copy: its layers have their parts of the memory of the copy."""
+        self.__dict__.update(state)
+        self._remember(self.memory)
 
     def _set_lengths(self, lengths: list[int]) -> None:
         self.lengths = lengths
@@ -127,6 +137,13 @@ class KeyValueCache:
             if same
             else torch.tensor(lengths, device=self.memory.device)
         )
+
+
+@contextmanager
+def _writable_views() -> Iterator[None]:
+    """Views that are made here can be written to in every mode."""
+    with torch.inference_mode(False), torch.enable_grad():
+        yield
 
 
 def _zeros(shape: tuple[int, ...], like: Tensor) -> Tensor:
@@ -145,6 +162,10 @@ class LayerCache:
 
     def __init__(self, cache: KeyValueCache):
         self.cache = cache
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the views, which a copy would take for memory of their own."""
+        return {"cache": self.cache}
 
     @property
     def start(self) -> int | Tensor:
@@ -166,17 +187,23 @@ class LayerCache:
             All keys and values up to the longest text, (R, G, S so far, D).
 
         Raises:
-            ValueError: there is no room for them.
+            ValueError: there is no room for them, or R, G or D are not those of the cache.
         """
         cache, length = self.cache, keys.shape[2]
+        rows, heads, _, size = self.keys.shape
+        if keys.shape != (rows, heads, length, size):  # one row would be copied to all
+            raise ValueError(
+                f"the new keys have shape {tuple(keys.shape)}, and the cache keeps {rows} "
+                f"texts of {heads} heads of size {size}"
+            )
         end = max(cache.lengths) + length
         cache.make_room(end)
         start = cache.start
         if isinstance(start, Tensor):
-            rows = torch.arange(cache.num_rows, device=start.device)[:, None]  # (R, 1)
+            texts = torch.arange(rows, device=start.device)[:, None]  # (R, 1)
             places = start[:, None] + torch.arange(length, device=start.device)  # (R, T)
-            self.keys[rows, :, places] = keys.transpose(1, 2)
-            self.values[rows, :, places] = values.transpose(1, 2)
+            self.keys[texts, :, places] = keys.transpose(1, 2)
+            self.values[texts, :, places] = values.transpose(1, 2)
         else:
             self.keys.narrow(2, start, length).copy_(keys)
             self.values.narrow(2, start, length).copy_(values)

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lmtutor.metrics.language_modelling import Difference, check_resamples
+from lmtutor.metrics.bootstrap import bootstrap_interval
+from lmtutor.metrics.language_modelling import Difference
 
 BLEU_TOKENS = ("13a", "char", "intl", "none", "zh")
 """How BLEU can cut text into tokens: as Western languages are, into characters, by Unicode's
@@ -217,7 +218,7 @@ def _count_for_chrf(
 
 
 def _corpus_score(counted: _Counted, num_resamples: int, seed: int) -> CorpusScore:
-    low, high = _interval(counted.score, len(counted.counts), num_resamples, seed)
+    low, high = bootstrap_interval(counted.score, len(counted.counts), num_resamples, seed)
     return CorpusScore(
         value=counted.score(),
         low=low,
@@ -232,19 +233,8 @@ def _difference(first: _Counted, second: _Counted, num_resamples: int, seed: int
     def less(picked: np.ndarray | slice = np.s_[:]) -> float:
         return first.score(picked) - second.score(picked)
 
-    low, high = _interval(less, len(first.counts), num_resamples, seed)
+    low, high = bootstrap_interval(less, len(first.counts), num_resamples, seed)
     return Difference(less(), low, high, unit=first.metric)
-
-
-def _interval(
-    value_of: Callable[[np.ndarray], float], size: int, num_resamples: int, seed: int
-) -> tuple[float, float]:
-    """The 2.5% and 97.5% points of a value over `size` sentences drawn with replacement."""
-    check_resamples(num_resamples)
-    generator = np.random.default_rng(seed)
-    values = [value_of(generator.integers(size, size=size)) for _ in range(num_resamples)]
-    low, high = np.quantile(values, [0.025, 0.975], method="inverted_cdf")
-    return float(low), float(high)
 
 
 def _checked_sentences(

@@ -1,5 +1,11 @@
 """Language models, all behind one contract, and word vectors, which are none."""
 
+from lmtutor.models.bert import Bert, BertConfig, count_bert_parameters
+from lmtutor.models.bert_heads import (
+    BertForClassification,
+    BertForClassificationConfig,
+    BertForPreTraining,
+)
 from lmtutor.models.causal_transformer import CausalTransformer
 from lmtutor.models.gpt import GPT, GPT2_SIZES, GPTConfig, count_gpt_parameters
 from lmtutor.models.language_model import LanguageModel, Reader, UniformModel
@@ -23,11 +29,17 @@ from lmtutor.models.recurrent import (
 from lmtutor.models.seq2seq import Seq2Seq, Seq2SeqConfig
 from lmtutor.models.stored import StoredModel
 from lmtutor.models.substitutions import WordSubstitutions
+from lmtutor.models.text_cnn import TextCNN, TextCNNConfig
 from lmtutor.models.word_vectors import FastText, GloVe, SkipGram, WordVectors, skip_gram_loss
 
 __all__ = [
     "GPT",
     "GPT2_SIZES",
+    "Bert",
+    "BertConfig",
+    "BertForClassification",
+    "BertForClassificationConfig",
+    "BertForPreTraining",
     "CausalTransformer",
     "FastText",
     "GPTConfig",
@@ -52,10 +64,13 @@ __all__ = [
     "Seq2SeqConfig",
     "SkipGram",
     "StoredModel",
+    "TextCNN",
+    "TextCNNConfig",
     "UniformModel",
     "WordSubstitutions",
     "WordVectors",
     "arpa_tokens",
+    "count_bert_parameters",
     "count_gpt_parameters",
     "count_llama_parameters",
     "count_ngrams",

@@ -9,7 +9,7 @@ Left out: BERT and word vectors, which give no probability to the next token and
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -142,6 +142,25 @@ class _Rereader(Reader):
     def select(self, rows: Tensor) -> None:
         check_rows(rows, len(self.texts))
         self.texts = [self.texts[row] for row in rows.tolist()]
+
+
+class MaskedModel(Protocol):
+    """What fills gaps, such as `lmtutor.models.BertForPreTraining`. It reads what stands after
+    a gap as well as what stands before it, and so is no language model.
+    """
+
+    @property
+    def vocab_size(self) -> int:
+        """V"""
+
+    @property
+    def context_length(self) -> int:
+        """The largest T."""
+
+    def masked_log_probs(
+        self, ids: Tensor, mask: Tensor | None = None, segments: Tensor | None = None
+    ) -> Tensor:
+        """(B, T) -> (B, T, V): log-probabilities of the token at each position."""
 
 
 class UniformModel(LanguageModel):

@@ -177,6 +177,25 @@ def _refusal(pickles: list[str]) -> str:
     )
 
 
+def check_tensors(
+    expected: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]]
+) -> None:
+    """Refuse tensors that are not those of the configuration, which are given by name, with
+    their shapes.
+    """
+    wrong = [
+        f"{name} {found[name]} in place of {shape}"
+        for name, shape in expected.items()
+        if name in found and found[name] != shape
+    ]
+    missing, extra = expected.keys() - found.keys(), found.keys() - expected.keys()
+    if missing or extra or wrong:
+        raise ValueError(
+            f"the tensors do not fit config.json: missing {some(set(missing))}; not known "
+            f"{some(set(extra))}; of another shape {some(wrong)}"
+        )
+
+
 def some(names: set[str] | list[str], most: int = 8) -> str:
     """The first few of many names, for a message."""
     shown = ", ".join(sorted(names)[:most]) or "nothing"

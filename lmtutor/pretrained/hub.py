@@ -15,21 +15,31 @@ from torch import Tensor
 from lmtutor.files import PathLike
 from lmtutor.models import (
     GPT,
+    Bert,
+    BertForClassification,
+    BertForPreTraining,
     CausalTransformer,
     Llama,
 )
-from lmtutor.pretrained.checkpoints import find_folder, read_config, read_weights, some
+from lmtutor.pretrained.checkpoints import (
+    check_tensors,
+    find_folder,
+    read_config,
+    read_weights,
+    some,
+)
+from lmtutor.pretrained.hub_bert import BERT_TWINS, Twins
 from lmtutor.pretrained.hub_configs import (
     gpt2_config,
     llama_config,
     to_gpt2_config,
     to_llama_config,
 )
-from lmtutor.pretrained.hub_names import Entry, gpt2_names, llama_names
+from lmtutor.pretrained.hub_names import SCORES, Entry, gpt2_names, llama_names
 from lmtutor.pretrained.hub_tokenizer import HubTokenizer, load_tokenizer
 
 if TYPE_CHECKING:
-    from transformers import GPT2LMHeadModel, LlamaForCausalLM
+    from transformers import PreTrainedModel
 
 Model = TypeVar("Model", bound=CausalTransformer)
 
@@ -112,30 +122,46 @@ def load_llama(
     return HubModel(model, load_tokenizer(folder, config.bos_id, config.eos_id))
 
 
-def to_hf(model: GPT | Llama) -> "GPT2LMHeadModel | LlamaForCausalLM":
+def to_hf(
+    model: GPT | Llama | Bert | BertForPreTraining | BertForClassification,
+) -> "PreTrainedModel":
     """The same model for `transformers`, with a copy of the weights, in their precision.
+
+    Returns:
+        A GPT2LMHeadModel, LlamaForCausalLM, BertModel, BertForPreTraining or
+        BertForSequenceClassification.
 
     Raises:
         ValueError: it is of another class, which `transformers` does not have.
     """
-    from transformers import GPT2LMHeadModel, LlamaForCausalLM
-
-    if type(model) not in (GPT, Llama):
-        raise ValueError(f"a {type(model).__name__} has no twin there; GPT and Llama have one")
-    theirs: Any
+    twins: Twins = {GPT: _gpt2_twin, Llama: _llama_twin, **BERT_TWINS}
+    if type(model) not in twins:
+        known = ", ".join(kind.__name__ for kind in twins)
+        raise ValueError(f"a {type(model).__name__} has no twin there; these have one: {known}")
     with torch.random.fork_rng():  # their first weights, which are overwritten
-        if isinstance(model, GPT):
-            theirs, names = GPT2LMHeadModel(to_gpt2_config(model.config)), gpt2_names(model)
-        else:
-            theirs, names = LlamaForCausalLM(to_llama_config(model.config)), llama_names(model)
+        theirs, names = twins[type(model)](model)
     state = model.state_dict()
-    tensors = {"lm_head.weight": state["output.weight"]}
-    for entry in names:
-        for name, part in entry.split(state[entry.ours]).items():
-            tensors[f"{theirs.base_model_prefix}.{name}"] = part
-    theirs = theirs.to(device=model.output.weight.device, dtype=model.output.weight.dtype)
+    tensors = {
+        name: part for entry in names for name, part in entry.split(state[entry.ours]).items()
+    }
+    weight = next(model.parameters())
+    theirs = theirs.to(device=weight.device, dtype=weight.dtype)
     theirs.load_state_dict(tensors)
-    return cast("GPT2LMHeadModel | LlamaForCausalLM", theirs.eval())
+    return cast("PreTrainedModel", theirs.eval())
+
+
+def _gpt2_twin(model: GPT) -> tuple[Any, list[Entry]]:
+    from transformers import GPT2LMHeadModel
+
+    names = [entry.under("transformer.") for entry in gpt2_names(model)]
+    return GPT2LMHeadModel(to_gpt2_config(model.config)), [*names, SCORES]
+
+
+def _llama_twin(model: Llama) -> tuple[Any, list[Entry]]:
+    from transformers import LlamaForCausalLM
+
+    names = [entry.under("model.") for entry in llama_names(model)]
+    return LlamaForCausalLM(to_llama_config(model.config)), [*names, SCORES]
 
 
 def _fill(
@@ -158,14 +184,14 @@ def _fill(
     if tied and "lm_head.weight" in theirs:
         _check_tied(theirs.pop("lm_head.weight"), theirs.get(names[0].theirs[0]))
     if not tied:
-        names.append(Entry("output.weight", ("lm_head.weight",)))
+        names.append(SCORES)
     empty = model.state_dict()
     shapes = {
         name: tuple(part.shape)
         for entry in names
         for name, part in entry.split(empty[entry.ours]).items()
     }
-    _check_tensors(shapes, {name: tuple(tensor.shape) for name, tensor in theirs.items()})
+    check_tensors(shapes, {name: tuple(tensor.shape) for name, tensor in theirs.items()})
     state = {entry.ours: entry.join(theirs) for entry in names}
     if tied:
         state["output.weight"] = state["embedding.weight"]
@@ -181,20 +207,4 @@ def _check_tied(scores: Tensor, vectors: Tensor | None) -> None:
             "config.json says that tokens are scored with their own vectors "
             "(tie_word_embeddings), but lm_head.weight holds other numbers; set it to false if "
             "these are meant"
-        )
-
-
-def _check_tensors(
-    expected: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]]
-) -> None:
-    wrong = [
-        f"{name} {found[name]} in place of {shape}"
-        for name, shape in expected.items()
-        if name in found and found[name] != shape
-    ]
-    missing, extra = expected.keys() - found.keys(), found.keys() - expected.keys()
-    if missing or extra or wrong:
-        raise ValueError(
-            f"the tensors do not fit config.json: missing {some(set(missing))}; not known "
-            f"{some(set(extra))}; of another shape {some(wrong)}"
         )

@@ -8,9 +8,10 @@ than language modelling; they are passed over.
 import math
 from typing import TYPE_CHECKING, Any
 
-from lmtutor.models import GPTConfig, LlamaConfig, LlamaVariant
+from lmtutor.models import BertConfig, GPTConfig, LlamaConfig, LlamaVariant
 
 if TYPE_CHECKING:
+    from transformers import BertConfig as TheirBertConfig
     from transformers import GPT2Config
     from transformers import LlamaConfig as TheirConfig
 
@@ -30,6 +31,14 @@ _LLAMA_OPTIONS: dict[str, tuple[Any, ...]] = {
     "hidden_act": ("silu", "swish"),
     "attention_bias": (False,),
     "mlp_bias": (False,),
+    "quantization_config": (None,),
+}
+_BERT_OPTIONS: dict[str, tuple[Any, ...]] = {
+    "hidden_act": ("gelu",),
+    "position_embedding_type": ("absolute", None),
+    "is_decoder": (False,),
+    "add_cross_attention": (False,),
+    "tie_word_embeddings": (True,),
     "quantization_config": (None,),
 }
 _ROPE_OPTIONS: dict[str, tuple[Any, ...]] = {
@@ -99,6 +108,27 @@ def llama_config(content: dict[str, Any]) -> LlamaConfig:
     return config
 
 
+def bert_config(content: dict[str, Any]) -> BertConfig:
+    """The configuration of a `Bert`.
+
+    Raises:
+        ValueError: it is of another architecture, lacks a size, or has an option that `Bert`
+            does not have.
+    """
+    _check_architecture(content, "bert", "load_bert")
+    _check_options(content, _BERT_OPTIONS)
+    return BertConfig(
+        vocab_size=_size(content, "vocab_size"),
+        context_length=_size(content, "max_position_embeddings"),
+        hidden_size=_size(content, "hidden_size"),
+        num_layers=_size(content, "num_hidden_layers"),
+        num_heads=_size(content, "num_attention_heads"),
+        inner_size=_size(content, "intermediate_size"),
+        num_segments=_size(content, "type_vocab_size"),
+        norm_epsilon=_number("layer_norm_eps", content.get("layer_norm_eps", 1e-12)),
+    )
+
+
 def to_gpt2_config(config: GPTConfig) -> "GPT2Config":
     """The same for `transformers`."""
     from transformers import GPT2Config
@@ -139,8 +169,27 @@ def to_llama_config(config: LlamaConfig) -> "TheirConfig":
     )
 
 
+def to_bert_config(config: BertConfig, **options: Any) -> "TheirBertConfig":
+    """The same for `transformers`."""
+    from transformers import BertConfig as TheirBertConfig
+
+    return TheirBertConfig(
+        vocab_size=config.vocab_size,
+        max_position_embeddings=config.context_length,
+        hidden_size=config.hidden_size,
+        intermediate_size=config.inner_size or 4 * config.hidden_size,
+        num_hidden_layers=config.num_layers,
+        num_attention_heads=config.num_heads,
+        type_vocab_size=config.num_segments,
+        layer_norm_eps=config.norm_epsilon,
+        hidden_dropout_prob=config.dropout,
+        attention_probs_dropout_prob=0.0,
+        **options,
+    )
+
+
 def _check_architecture(content: dict[str, Any], expected: str, loader: str) -> None:
-    loaders = {"gpt2": "load_gpt2", "llama": "load_llama"}
+    loaders = {"bert": "load_bert", "gpt2": "load_gpt2", "llama": "load_llama"}
     found = content.get("model_type")
     if found == expected:
         return
@@ -149,8 +198,8 @@ def _check_architecture(content: dict[str, Any], expected: str, loader: str) -> 
             f"this is a {found!r}, and {loader} loads {expected!r}; use {loaders[found]}"
         )
     raise ValueError(
-        f"the architecture (model_type) in config.json is {found!r}; supported are 'gpt2' "
-        "(load_gpt2) and 'llama' (load_llama)"
+        f"the architecture (model_type) in config.json is {found!r}; supported are "
+        f"{', '.join(f'{name!r} ({loader})' for name, loader in loaders.items())}"
     )
 
 

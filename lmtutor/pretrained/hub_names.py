@@ -3,12 +3,13 @@
 Left out: everything that is no weight; old files have buffers besides.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import Tensor
 
-from lmtutor.models import GPT, Llama
+from lmtutor.models import GPT, Bert, Llama
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,11 @@ class Entry:
     """If there are several: how many rows of ours each of them is."""
     turned: bool = False
     """Whether rows and columns are exchanged."""
+
+    def under(self, theirs: str, ours: str = "") -> Self:
+        """The same, where both stand within something larger: with these prefixes."""
+        names = tuple(f"{theirs}{name}" for name in self.theirs)
+        return replace(self, ours=f"{ours}{self.ours}", theirs=names)
 
     def split(self, tensor: Tensor) -> dict[str, Tensor]:
         """Ours -> theirs by name."""
@@ -35,6 +41,10 @@ class Entry:
         parts = [tensors[name] for name in self.theirs]
         joined = torch.cat(parts) if self.rows else parts[0]
         return joined.T.contiguous() if self.turned else joined
+
+
+SCORES = Entry("output.weight", ("lm_head.weight",))
+"""From hidden states to logits, in GPT-2 and in Llama."""
 
 
 def gpt2_names(model: GPT) -> list[Entry]:
@@ -79,3 +89,44 @@ def llama_names(model: Llama) -> list[Entry]:
         }.items():
             names.append(Entry(f"{ours}.{mine}.weight", (f"{theirs}.{other}.weight",)))
     return [*names, Entry("norm.weight", ("norm.weight",))]
+
+
+def bert_names(model: Bert) -> list[Entry]:
+    """BERT of transformers keeps queries, keys and values apart, and we in one matrix."""
+    names = [
+        Entry("embedding.weight", ("embeddings.word_embeddings.weight",)),
+        Entry("positions.weight", ("embeddings.position_embeddings.weight",)),
+        Entry("segments.weight", ("embeddings.token_type_embeddings.weight",)),
+        *_both("norm", "embeddings.LayerNorm"),
+    ]
+    rows = (model.config.hidden_size,) * 3
+    for number in range(len(model.blocks)):
+        ours, theirs = f"blocks.{number}", f"encoder.layer.{number}"
+        for kind in ("weight", "bias"):
+            parts = tuple(
+                f"{theirs}.attention.self.{part}.{kind}" for part in ("query", "key", "value")
+            )
+            names.append(Entry(f"{ours}.attention.query_key_value.{kind}", parts, rows))
+        for mine, other in {
+            "attention.output": "attention.output.dense",
+            "attention_norm": "attention.output.LayerNorm",
+            "feed_forward.inner": "intermediate.dense",
+            "feed_forward.output": "output.dense",
+            "feed_forward_norm": "output.LayerNorm",
+        }.items():
+            names += _both(f"{ours}.{mine}", f"{theirs}.{other}")
+    return [*names, *_both("pooler", "pooler.dense")]
+
+
+def _both(ours: str, theirs: str) -> list[Entry]:
+    """The weights and the biases of a layer."""
+    return [Entry(f"{ours}.{kind}", (f"{theirs}.{kind}",)) for kind in ("weight", "bias")]
+
+
+MASKED_HEAD_NAMES = [
+    *_both("transform", "cls.predictions.transform.dense"),
+    *_both("transform_norm", "cls.predictions.transform.LayerNorm"),
+    Entry("output.bias", ("cls.predictions.bias",)),
+]
+NEXT_HEAD_NAMES = _both("next_sentence", "cls.seq_relationship")
+CLASSIFIER_NAMES = _both("output", "classifier")

@@ -10,13 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lmtutor.models import LSTMLanguageModel, ModernGPT, Seq2Seq, StoredModel
-from lmtutor.tokenizers import BytePairTokenizer, Tokenizer
+from lmtutor.models import (
+    BertForPreTraining,
+    LSTMLanguageModel,
+    ModernGPT,
+    Seq2Seq,
+    StoredModel,
+)
+from lmtutor.tokenizers import BytePairTokenizer, Tokenizer, WordPieceTokenizer
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 """Where the weights of these models lie, one folder each."""
 
 _KINDS: dict[str, tuple[type[StoredModel], type[Tokenizer]]] = {
+    "bert-kjv": (BertForPreTraining, WordPieceTokenizer),
     "gpt-kjv": (ModernGPT, BytePairTokenizer),
     "lstm-kjv": (LSTMLanguageModel, BytePairTokenizer),
     "seq2seq-en-zh": (Seq2Seq, BytePairTokenizer),
@@ -76,7 +83,8 @@ def available_pretrained() -> list[str]:
     """The names that `load_pretrained` knows.
 
     >>> available_pretrained()
-    ['gpt-kjv', 'lstm-kjv', 'seq2seq-en-zh', 'seq2seq-kjv-web', 'seq2seq-kjv-web-summary']
+    ['bert-kjv', 'gpt-kjv', 'lstm-kjv', 'seq2seq-en-zh', 'seq2seq-kjv-web',
+     'seq2seq-kjv-web-summary']
     """
     return sorted(_KINDS)
 

@@ -13,6 +13,7 @@ from lmtutor.tokenizers.merges import (
 from lmtutor.tokenizers.splitting import split_chunks
 from lmtutor.tokenizers.vocabulary import BEGIN, END, UNKNOWN, Vocabulary
 from lmtutor.tokenizers.word import WordTokenizer
+from lmtutor.tokenizers.wordpiece import WordPieceTokenizer
 
 __all__ = [
     "BEGIN",
@@ -22,6 +23,7 @@ __all__ = [
     "CharacterTokenizer",
     "Tokenizer",
     "Vocabulary",
+    "WordPieceTokenizer",
     "WordTokenizer",
     "apply_merges",
     "count_pairs",

@@ -13,8 +13,8 @@ from lmtutor.tokenizers.vocabulary import BEGIN, END, Vocabulary
 
 
 class Tokenizer(ABC):
-    """Text to ids and back. Every vocabulary opens with the begin mark, id 0, and the end mark,
-    id 1.
+    """Text to ids and back. A vocabulary opens with the begin mark, id 0, and the end mark,
+    id 1; a subclass that has other marks says so.
 
     `encode` adds neither mark: metrics append the end mark and models put the begin mark in
     front, so that no text can be scored with a mark too many. `decode` passes over both.
@@ -25,6 +25,8 @@ class Tokenizer(ABC):
     """Whether `decode(encode(text)) == text` for every text."""
     bos_id: int = 0
     eos_id: int = 1
+    _marks: ClassVar[tuple[str, ...]] = (BEGIN, END)
+    """The tokens with which `fit` lets the vocabulary begin."""
 
     def __init__(self) -> None:
         self._vocabulary: Vocabulary | None = None
@@ -54,7 +56,7 @@ class Tokenizer(ABC):
             raise ValueError(
                 "fit takes a list of documents, and got one string; write fit([text])"
             )
-        self._vocabulary = Vocabulary([BEGIN, END, *self._learn(_checked(documents))])
+        self._vocabulary = Vocabulary([*self._marks, *self._learn(_checked(documents))])
         return self
 
     def encode(self, text: str) -> list[int]:
@@ -94,7 +96,7 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def _learn(self, documents: Iterable[str]) -> list[str]:
-        """The tokens after the two marks."""
+        """The tokens after the marks."""
 
     def save(self, path: PathLike) -> None:
         """Write the tokenizer to a JSON file; an older file at `path` stays whole if that
@@ -118,13 +120,19 @@ class Tokenizer(ABC):
             tokens, learnt = content.pop("tokens"), content.pop("learnt", None)
             tokenizer = cls(**content)
             tokenizer._vocabulary = Vocabulary(tokens)
-            first = [BEGIN, END, *tokenizer._learn([])]
-            if not isinstance(tokens, list) or tokens[: len(first)] != first:
-                raise ValueError(f"its tokens do not begin with {first[:3]}")
+            if not isinstance(tokens, list):
+                raise ValueError("its tokens are no list")
+            tokenizer._check_tokens(tokens)
             tokenizer._restore(learnt)
         except (TypeError, KeyError, AttributeError, ValueError) as error:
             raise ValueError(f"{path} holds no {cls.kind} of this release ({error})") from error
         return tokenizer
+
+    def _check_tokens(self, tokens: list[str]) -> None:
+        """Raise a ValueError if a file's tokens cannot be those of such a tokenizer."""
+        first = [*self._marks, *self._learn([])]
+        if tokens[: len(first)] != first:
+            raise ValueError(f"its tokens do not begin with {first[:3]}")
 
     def _settings(self) -> dict[str, Any]:
         """The arguments that make the same tokenizer again."""

@@ -8,11 +8,14 @@ Left out: dropout, and merges that reach from one chunk of the text into the nex
 """
 
 import heapq
+import operator
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from itertools import pairwise
+from typing import TypeVar
 
 Pair = tuple[int, int]
+Piece = TypeVar("Piece", bound=Hashable)
 
 
 def count_pairs(words: Mapping[tuple[int, ...], int]) -> Counter[Pair]:
@@ -80,11 +83,30 @@ def learn_merges(
     Returns:
         The pairs in the order in which they were joined, and the bytes of all ids.
     """
-    pieces, merges = list(pieces), list[Pair]()
     id_of = {piece: number for number, piece in enumerate(pieces)}
     byte_ids = [id_of[bytes([byte])] for byte in range(256)]
     split = [[byte_ids[byte] for byte in word] for word in words]
-    often = list(words.values())
+    return learn_merges_of(split, list(words.values()), pieces, size, operator.add)
+
+
+def learn_merges_of(
+    split: list[list[int]],
+    often: Sequence[int],
+    pieces: Sequence[Piece],
+    size: int,
+    join: Callable[[Piece, Piece], Piece],
+) -> tuple[list[Pair], list[Piece]]:
+    """`learn_merges` for pieces of any kind.
+
+    Args:
+        split: the ids of each word; they are merged in place.
+        often: how often each word occurs.
+        pieces: what each id stands for before the first merge.
+        size: how many ids to stop at; fewer, if no pairs are left.
+        join: the piece that two neighbours make.
+    """
+    pieces, merges = list(pieces), list[Pair]()
+    id_of = {piece: number for number, piece in enumerate(pieces)}
     counts: Counter[Pair] = Counter()
     places: defaultdict[Pair, set[int]] = defaultdict(set)  # in which words a pair occurs
     for number, word in enumerate(split):
@@ -99,7 +121,7 @@ def learn_merges(
             if counts[pair] > 0:
                 heapq.heappush(queue, (-counts[pair], pair))
             continue
-        joined = pieces[pair[0]] + pieces[pair[1]]
+        joined = join(pieces[pair[0]], pieces[pair[1]])
         if joined not in id_of:
             id_of[joined] = len(pieces)
             pieces.append(joined)
@@ -117,7 +139,7 @@ def _merge_everywhere(
     pair: Pair,
     new_id: int,
     split: list[list[int]],
-    often: list[int],
+    often: Sequence[int],
     places: defaultdict[Pair, set[int]],
 ) -> dict[Pair, int]:
     """Join one pair in all words, in place; by how much the counts of other pairs change."""

@@ -8,13 +8,7 @@ as code points of their own end a run of letters, as they do in GPT-2.
 
 import re
 
-from lmtutor.tokenizers.unicode_tables import LETTERS, NUMBERS, SPACES
-
-
-def _inside(ranges: str) -> str:
-    """The ranges as they stand between the brackets of a regular expression."""
-    ends = [[chr(int(end, 16)) for end in part.split("-")] for part in ranges.split()]
-    return "".join("-".join(pair) for pair in ends)
+from lmtutor.tokenizers.unicode_tables import LETTERS, NUMBERS, SPACES, inside
 
 
 def _pattern(letters: str, numbers: str, spaces: str) -> str:
@@ -29,7 +23,7 @@ def _pattern(letters: str, numbers: str, spaces: str) -> str:
     )
 
 
-PATTERN = _pattern(_inside(LETTERS), _inside(NUMBERS), _inside(SPACES))
+PATTERN = _pattern(inside(LETTERS), inside(NUMBERS), inside(SPACES))
 """The regular expression, for Python and for Oniguruma. It is GPT-2's with the tables of
 Unicode written out, so that it means the same wherever it is used.
 """

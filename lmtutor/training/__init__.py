@@ -1,6 +1,7 @@
 """One training loop for every neural model of the book."""
 
 from lmtutor.training.config import OPTIMIZERS, TrainingConfig
+from lmtutor.training.distillation import Distillation, soft_target_loss, take_blocks
 from lmtutor.training.history import TrainingHistory
 from lmtutor.training.loop import DivergedError, evaluate_loss, fit_model
 from lmtutor.training.muon import Muon, orthogonalize
@@ -8,6 +9,7 @@ from lmtutor.training.schedules import learning_rate_at
 
 __all__ = [
     "OPTIMIZERS",
+    "Distillation",
     "DivergedError",
     "Muon",
     "TrainingConfig",
@@ -16,4 +18,6 @@ __all__ = [
     "fit_model",
     "learning_rate_at",
     "orthogonalize",
+    "soft_target_loss",
+    "take_blocks",
 ]
