@@ -91,6 +91,15 @@ def test_heads_that_are_not_there_refuse_to_predict(tmp_path, kind):
             assert predict(ids, mask, segments).isfinite().all()
 
 
+def test_a_head_for_pairs_without_its_pooler_is_refused(tmp_path):
+    make("BertForNextSentencePrediction").save_pretrained(tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    kept = {name: tensor for name, tensor in tensors.items() if "pooler" not in name}
+    save_file(kept, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ValueError, match=r"missing bert\.pooler|missing pooler\.dense\.bias"):
+        load_bert(tmp_path)
+
+
 def test_a_new_head_is_random_and_small(tmp_path):
     make("BertModel").save_pretrained(tmp_path)
     model, (ids, mask, segments) = load_bert(tmp_path).model, random_input()

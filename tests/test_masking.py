@@ -225,6 +225,11 @@ def numbered(sizes):
 sizes_of_some = st.lists(st.integers(1, 12), min_size=3, max_size=V - 5)
 
 
+MIXED = MaskedPairs(
+    [[7] * size for size in range(1, 31)], MARKS, 40, max_length=40, pairs=False
+)
+
+
 def read_back(batch):
     """For each row the two documents and how much of them is there, and what else it has."""
     true = torch.where(batch.labels == IGNORED, batch.inputs, batch.labels)
@@ -294,6 +299,20 @@ def test_an_epoch_can_be_taken_up_anywhere_and_each_is_another():
             numbered([4] * 30), MARKS, 40, max_length=40, **{"seed": 2} | change
         )
         assert other.describe() != batches.describe()
+    tokens = [5, 6, 7, 8, 9, 10]  # the same, cut into documents in another way
+    one, two = ([tokens[:2], tokens[2:4], tokens[4:]], [tokens[:1], tokens[1:4], tokens[4:]])
+    cuts = [MaskedPairs(documents, MARKS, 40, max_length=40) for documents in (one, two)]
+    assert cuts[0].describe() != cuts[1].describe()
+
+
+def test_each_batch_has_draws_of_its_own():
+    batches = MaskedPairs([[7] * 12] * 60, MARKS, 75, max_length=20, rate=0.5, pairs=False)
+    asked = [tuple((batch.labels != IGNORED).flatten().tolist()) for batch in batches.epoch(0)]
+    assert len(asked) > 8
+    assert len(set(asked)) == len(asked)
+    order = [tuple(batch.inputs.shape) for batch in MIXED.epoch(0)]
+    assert order != sorted(order)  # short batches do not come first
+    assert order != [tuple(batch.inputs.shape) for batch in MIXED.epoch(1)]
 
 
 def test_what_is_too_long_loses_its_end_and_is_counted():

@@ -168,7 +168,8 @@ class BertForPreTraining(StoredModel):
     def loss(self, batch: PretrainingInput) -> Tensor:
         """The sum of the two means of `losses`, times the number of masked tokens, as a
         training divides by that; a scalar. 0 where no token is masked, which may happen to the
-        part of a batch that one of several processes has.
+        part of a batch that one of several processes has. With several, the pairs of each count
+        as much as it has masked tokens.
 
         Raises:
             ValueError: as `losses`, but for that.
