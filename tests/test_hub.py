@@ -329,7 +329,8 @@ def test_other_architectures_are_refused(kind, tmp_path):
     for other in ("mistral", "t5", None):
         reconfigure(tmp_path, model_type=other)
         message = (
-            rf"is {other!r}; supported are 'bert' \(load_bert\), 'gpt2' \(load_gpt2\), 'llama'"
+            rf"is {other!r}; supported are 'bert' \(load_bert\), 'gpt2' \(load_gpt2\), "
+            r"'llama' \(load_llama\)"
         )
         with pytest.raises(ValueError, match=message):
             load(tmp_path)
