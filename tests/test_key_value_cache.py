@@ -1,7 +1,9 @@
 """What a layer keeps of a text is what it would compute anew, whatever the lengths."""
 
 import copy
+import gc
 import pickle
+import weakref
 
 import pytest
 import torch
@@ -219,3 +221,17 @@ def test_a_table_of_angles_made_while_reading_serves_training_too():
     x = torch.ones(1, 1, 3, 2, requires_grad=True)
     rotary.rotate(x).square().sum().backward()
     torch.testing.assert_close(x.grad, 2 * x.detach())  # turning changes no length
+
+
+def test_its_memory_is_free_as_soon_as_nobody_needs_it():
+    layer = loud(KINDS["plain"]())
+    cache = new_cache(layer, 2)
+    gone = weakref.ref(cache)
+    gc.disable()  # who waits for the collector keeps gigabytes
+    try:
+        with torch.no_grad():
+            layer(torch.zeros(2, 3, SIZE).double(), cache=cache.layers[0])
+        del cache
+        assert gone() is None
+    finally:
+        gc.enable()

@@ -59,8 +59,14 @@ class KeyValueCache:
         self.lengths = [0] * num_rows
         self.start: int | Tensor = 0
         """Where the next position stands: one number for all texts, or (R,)."""
-        self.layers = [LayerCache(self) for _ in range(num_layers)]
         self._remember(_zeros((num_layers, 2, num_rows, num_heads, room, head_size), like))
+
+    @property
+    def layers(self) -> "list[LayerCache]":
+        """The shares of the L layers. They are made when they are asked for: were they kept
+        here, the memory would wait for the collector of reference cycles.
+        """
+        return [LayerCache(self, number) for number in range(len(self.views))]
 
     def advance(self, lengths: Sequence[int]) -> None:
         """So many of the positions that the layers have just added are real, in each text."""
@@ -121,8 +127,11 @@ class KeyValueCache:
         """Keep all in this memory, (L, 2, R, G, S, D), of which each layer has its part."""
         self.memory = memory
         with _writable_views():
-            for number, layer in enumerate(self.layers):
-                layer.keys, layer.values = memory[number, 0], memory[number, 1]
+            self.views = [(memory[layer, 0], memory[layer, 1]) for layer in range(len(memory))]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the views, which a copy would take for memory of their own."""
+        return {name: value for name, value in self.__dict__.items() if name != "views"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """A copy: its layers have their parts of the memory of the copy."""
@@ -155,17 +164,18 @@ def _zeros(shape: tuple[int, ...], like: Tensor) -> Tensor:
 class LayerCache:
     """The share of one layer in a `KeyValueCache`."""
 
-    keys: Tensor
-    """(R, G, S, D), of which the first positions are filled."""
-    values: Tensor
-    """The same."""
+    def __init__(self, cache: KeyValueCache, number: int):
+        self.cache, self.number = cache, number
 
-    def __init__(self, cache: KeyValueCache):
-        self.cache = cache
+    @property
+    def keys(self) -> Tensor:
+        """(R, G, S, D), of which the first positions are filled."""
+        return self.cache.views[self.number][0]
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Without the views, which a copy would take for memory of their own."""
-        return {"cache": self.cache}
+    @property
+    def values(self) -> Tensor:
+        """The same."""
+        return self.cache.views[self.number][1]
 
     @property
     def start(self) -> int | Tensor:
@@ -198,13 +208,13 @@ class LayerCache:
             )
         end = max(cache.lengths) + length
         cache.make_room(end)
-        start = cache.start
+        start, (old_keys, old_values) = cache.start, cache.views[self.number]
         if isinstance(start, Tensor):
             texts = torch.arange(rows, device=start.device)[:, None]  # (R, 1)
             places = start[:, None] + torch.arange(length, device=start.device)  # (R, T)
-            self.keys[texts, :, places] = keys.transpose(1, 2)
-            self.values[texts, :, places] = values.transpose(1, 2)
+            old_keys[texts, :, places] = keys.transpose(1, 2)
+            old_values[texts, :, places] = values.transpose(1, 2)
         else:
-            self.keys.narrow(2, start, length).copy_(keys)
-            self.values.narrow(2, start, length).copy_(values)
-        return self.keys.narrow(2, 0, end), self.values.narrow(2, 0, end)
+            old_keys.narrow(2, start, length).copy_(keys)
+            old_values.narrow(2, start, length).copy_(values)
+        return old_keys.narrow(2, 0, end), old_values.narrow(2, 0, end)

@@ -120,8 +120,9 @@ class GPT(CausalTransformer):
         start = 0 if cache is None else cache.start
         hidden = self.positions(self.embedding(inputs), start)
         hidden = self.dropout(hidden) if self.training else hidden
-        for number, block in enumerate(self.blocks):
-            hidden = block(hidden, cache=None if cache is None else cache.layers[number])
+        caches = [None] * len(self.blocks) if cache is None else cache.layers
+        for block, layer_cache in zip(self.blocks, caches, strict=True):
+            hidden = block(hidden, cache=layer_cache)
         normed: Tensor = self.norm(hidden)
         return normed
 

@@ -169,8 +169,9 @@ class Llama(CausalTransformer):
     def hidden_states(self, inputs: Tensor, cache: KeyValueCache | None = None) -> Tensor:
         """(B, T) ids -> (B, T, E); see `CausalTransformer`."""
         hidden = self.embedding(inputs)
-        for number, block in enumerate(self.blocks):
-            hidden = block(hidden, cache=None if cache is None else cache.layers[number])
+        caches = [None] * len(self.blocks) if cache is None else cache.layers
+        for block, layer_cache in zip(self.blocks, caches, strict=True):
+            hidden = block(hidden, cache=layer_cache)
         normed: Tensor = self.norm(hidden)
         return normed
 
