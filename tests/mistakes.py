@@ -490,6 +490,58 @@ def _soft(student, teacher, temperature, power=2, heat=(1, 1), swap=False, shift
     )
 
 
+def _chat(messages, end="<|im_end|>\n", last="<|im_start|>assistant\n"):
+    return "".join(f"<|im_start|>{role}\n{said}{end}" for role, said in messages) + last
+
+
+def _rehearsed(new, old, every, cycle=True, first=False, rest=False):
+    mixed = []
+    for number in range(0, len(new), every):
+        some, turn = new[number : number + every], number // every
+        whole = rest or len(some) == every
+        review = [old[turn % len(old)]] if whole and (cycle or turn < len(old)) else []
+        mixed += [*review, *some] if first else [*some, *review]
+    return mixed
+
+
+def _mcnemar(first, second, labels, sides=2, ties=False, least=1.0):
+    rows = list(zip(first, second, labels, strict=True))
+    one = sum(a == y and b != y for a, b, y in rows)
+    other = sum(b == y and a != y for a, b, y in rows)
+    n = len(rows) if ties else one + other
+    tail = sum(math.comb(n, k) for k in range(min(one, other) + 1))
+    return min(least, sides * tail / 2**n)
+
+
+def _stop(losses, patience, against="best", equal=False, reset=True, rest=False):
+    kept, waited, last = 1, 0, losses[0]
+    for look, loss in enumerate(losses[1:], 2):
+        rival = losses[kept - 1] if against == "best" else last
+        if loss < rival or (equal and loss == rival):
+            kept, waited = look, 0 if reset else waited
+        else:
+            waited += 1
+        last = loss
+        if waited >= patience and not rest:
+            return look, kept
+    return len(losses), kept
+
+
+def _calibration(
+    confidences, right, num_bins, signed=False, weighted=True, each=False, up=False
+):
+    bins = {}
+    for sure, hit in zip(confidences, right, strict=True):
+        place = math.floor(sure * num_bins) if up else math.ceil(sure * num_bins)
+        bins.setdefault(place, []).append(sure - hit)
+    if each:
+        return sum(abs(gap) for gaps in bins.values() for gap in gaps) / len(right)
+    if not weighted:
+        return sum(abs(sum(gaps)) / len(gaps) for gaps in bins.values()) / len(bins)
+    total = sum(sum(gaps) if signed else abs(sum(gaps)) for gaps in bins.values())
+    return abs(total) / len(right)
+
+
 WRONG = {
     "temperature": [
         (lambda v, t: _softmax([x * t for x in v]), "below 1 makes the likely tokens likelier"),
@@ -1357,5 +1409,149 @@ WRONG = {
         (lambda n, b, m, r: n * b / 8 / 1e9 <= m, "kept free"),
         (lambda n, b, m, r: n * b / 8 / 1e9 <= m - r, "kept free"),
         (lambda n, b, m, r: n * 4 / 1e9 <= m * (1 - r), "fewer bits"),
+    ],
+    "instruction_targets": [
+        (
+            lambda p, a, b, e: ([b, *p, *a, e], [-100] * (len(p) + 1) + [*a, e]),
+            "as in any text",
+        ),
+        (lambda p, a, b, e: ([b, *p, *a], [*p, *a, e]), "have -100 as their target"),
+        (
+            lambda p, a, b, e: ([b, *p, *a], [-100] * (len(p) + 1) + [*a[1:], e]),
+            "as in any text|says the first token",
+        ),
+        (lambda p, a, b, e: ([b, *p, *a], [-100] * len(p) + [*a, -100]), "the end mark are"),
+        (lambda p, a, b, e: ([0, *p, *a], [-100] * len(p) + [*a, 1]), "then the end mark"),
+    ],
+    "write_chat": [
+        (lambda m: _chat(m, last=""), "stays open"),
+        (lambda m: _chat(m, end="<|im_end|>"), "stays open"),
+        (lambda m: _chat(m, last="<|im_start|>assistant\n<|im_end|>\n"), "stays open"),
+        (lambda m: _chat(m[-1:]), "Each turn"),
+        (lambda m: _chat([turn for turn in m if turn[0] != "system"]), "Each turn"),
+        (lambda m: _chat([(role, said.strip()) for role, said in m]), "white space"),
+    ],
+    "lora_parameters": [
+        (lambda s, r: sum(r * i * o for i, o in s), "one of the output"),
+        (lambda s, r: sum(r * (i + o) for i, o in s[:1]), "a part of its own"),
+        (lambda s, r: sum(2 * r * i for i, o in s), "a column of outputs"),
+        (lambda s, r: sum(i + o for i, o in s), "for each rank"),
+        (lambda s, r: sum(r * (i + o) + o for i, o in s), "one of the output"),
+    ],
+    "training_bytes": [
+        (lambda n, t, b: 4 * n * b, "needed all the same"),
+        (lambda n, t, b: 4 * t * b, "needed all the same"),
+        (lambda n, t, b: (n + 2 * t) * b, "Four numbers"),
+        (lambda n, t, b: (n + 3 * t) * 4, "two running means"),
+        (lambda n, t, b: (n - t + 3 * t) * b, "Four numbers"),
+    ],
+    "rehearse": [
+        (lambda n, o, k: n + o, "the next old one"),
+        (lambda n, o, k: _rehearsed(n, o, k, cycle=False), "begin again"),
+        (lambda n, o, k: _rehearsed(n, o, k, first=True), "the next old one"),
+        (lambda n, o, k: _rehearsed(n, o, k, rest=True), "none after the last"),
+        (lambda n, o, k: _rehearsed(n, o, 1), "after each two"),
+        (lambda n, o, k: _rehearsed(n, o[:1], k), "the next old one"),
+    ],
+    "calibrate": [
+        (lambda p, f: p, "tells it nothing"),
+        (lambda p, f: [x / y for x, y in zip(p, f[0], strict=True)], "what it says|sum to 1"),
+        (lambda p, f: _share([x / y for x, y in zip(p, f[0], strict=True)]), "the mean over"),
+        (
+            lambda p, f: _share([max(x - y, 0) for x, y in zip(p, f[0], strict=True)]),
+            "what it says|tells it nothing",
+        ),
+        (
+            lambda p, f: _share([x * y for x, y in zip(p, f[0], strict=True)]),
+            "tells it nothing",
+        ),
+        (
+            lambda p, f: (
+                lambda w: (
+                    [x * w / (x * w + (1 - x) * (1 - w)) for x in p[:1]]
+                    + [1 - p[0] * w / (p[0] * w + (1 - p[0]) * (1 - w))]
+                )
+            )(sum(row[1] for row in f) / len(f)),
+            "more than two",
+        ),
+    ],
+    "word_counts": [
+        (lambda w, v: [w.count(x) for x in v], "Capitals"),
+        (lambda w, v: [int(x in [y.lower() for y in w]) for x in v], "occurs twice"),
+        (
+            lambda w, v: [[y.lower() for y in w].count(x) for x in sorted(set(w))],
+            "occurs twice",
+        ),
+        (lambda w, v: [v.index(y.lower()) for y in w], "one count for each"),
+    ],
+    "f1_of_class": [
+        (
+            lambda p, y, k: sum(a == b for a, b in zip(p, y, strict=True)) / len(y),
+            "precision 1/2",
+        ),
+        (
+            lambda p, y, k: (
+                2
+                * sum(a == b for a, b in zip(p, y, strict=True))
+                / (p.count(k) + y.count(k) or 1)
+            ),
+            "precision 1/2",
+        ),
+        (
+            lambda p, y, k: (
+                2
+                * sum(a == b == k for a, b in zip(p, y, strict=True))
+                / (p.count(k) + y.count(k))
+            ),
+            "0 / 0",
+        ),
+        (
+            lambda p, y, k: (
+                2
+                * sum(a == b == 1 for a, b in zip(p, y, strict=True))
+                / (p.count(1) + y.count(1) or 1)
+            ),
+            "class that was asked for",
+        ),
+    ],
+    "mcnemar_p": [
+        (lambda *a: _mcnemar(*a, sides=1), "times two"),
+        (lambda *a: _mcnemar(*a, ties=True), "do not count"),
+        (lambda *a: _mcnemar(*a, least=9.0), "never above 1"),
+        (
+            lambda a, b, y: _mcnemar(
+                [int(x == z) for x, z in zip(a, y, strict=True)], b, [1] * len(y)
+            ),
+            "more than two classes",
+        ),
+    ],
+    "early_stop": [
+        (lambda *a: _stop(*a, against="last"), "lowest loss so far"),
+        (lambda *a: _stop(*a, equal=True), "no improvement"),
+        (lambda *a: _stop(*a, reset=False), "back to none"),
+        (lambda *a: _stop(*a, rest=True), "never known"),
+        (lambda ls, p: (len(ls), ls.index(min(ls))), "the last is kept"),
+    ],
+    "calibration_error": [
+        (lambda *a: _calibration(*a, signed=True), "without its sign"),
+        (lambda *a: _calibration(*a, weighted=False), "by how many"),
+        (lambda *a: _calibration(*a, each=True), "One bin is filled"),
+        (lambda *a: _calibration(*a, up=True), "lower one"),
+    ],
+    "delete_words": [
+        (lambda w, d, r: [x for x, z in zip(w, d, strict=True) if z < r], "is below the rate"),
+        (lambda w, d, r: [x for x, z in zip(w, d, strict=True) if z > r], "not below it"),
+        (
+            lambda w, d, r: [x for x, z in zip(w, d, strict=True) if z >= r],
+            "Where all would go",
+        ),
+        (
+            lambda w, d, r: [x for x in w if d[w.index(x)] >= r] or [w[d.index(max(d))]],
+            "draw of its own",
+        ),
+        (
+            lambda w, d, r: [x for x, z in zip(w, d, strict=True) if z >= r] or w,
+            "largest draw",
+        ),
     ],
 }

@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "exercises": set(),
     "families": set(),
     "scoreboard": {"metrics"},
-    "pretrained": {"data", "models", "tokenizers"},
+    "pretrained": {"data", "layers", "models", "tokenizers"},
     "weights": {  # the scripts that made them
         "data",
         "decoding",

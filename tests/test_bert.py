@@ -204,6 +204,33 @@ def test_the_classes_are_learnt_by_heart():
     assert model(rows.inputs, rows.mask, rows.segments).argmax(dim=1).tolist() == [2, 0, 1]
 
 
+@pytest.mark.parametrize("kind", [Bert, BertForPreTraining])
+def test_a_classifier_on_an_encoder_has_a_copy_of_it_and_a_new_layer(kind):
+    source = loud(kind(**SMALL)).eval()
+    encoder = getattr(source, "bert", source)
+    torch.manual_seed(5)
+    model = BertForClassification.from_encoder(source, num_labels=3, dropout=0.2)
+    drawn_next = torch.randn(1)
+    assert (model.config.num_labels, model.config.dropout) == (3, 0.2)
+    assert model.config.encoder == encoder.config
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float64}
+    assert model.training
+    ids, mask, segments = random_input(model)
+    model.eval()
+    pooled = encoder.pool(encoder.encode(ids, mask, segments))
+    expected = pooled @ model.output.weight.T + model.output.bias
+    torch.testing.assert_close(model(ids, mask, segments), expected, **EXACT)
+    before = encoder.embedding.weight.clone()
+    with torch.no_grad():
+        model.bert.embedding.weight.add_(1)
+    assert torch.equal(encoder.embedding.weight, before)
+    torch.manual_seed(5)
+    again = BertForClassification.from_encoder(source, num_labels=3)
+    assert torch.equal(model.output.weight, again.output.weight)
+    assert torch.equal(drawn_next, torch.randn(1))
+    assert float(model.output.weight.detach().std()) == pytest.approx(0.02, rel=0.5)
+
+
 def test_the_first_token_alone_is_pooled():
     model = loud(Bert(**SMALL, num_heads=3))
     hidden = torch.randn(2, 5, 12, dtype=torch.float64)

@@ -396,9 +396,15 @@ def test_fewer_positions_than_the_model_has(tmp_path):
 
 @pytest.fixture(scope="module")
 def gpt2_folder(tmp_path_factory):
-    """A small GPT-2 with the real tokenizer, as two files of the first releases."""
     folder = tmp_path_factory.mktemp("gpt2")
-    make_gpt2(vocab_size=50257, n_positions=64).save_pretrained(folder)
+    return folder, write_gpt2(folder)
+
+
+def write_gpt2(folder, **options):
+    """A small GPT-2 with the real tokenizer, as two files of the first releases; returns that
+    tokenizer as ours.
+    """
+    make_gpt2(vocab_size=50257, n_positions=64, **options).save_pretrained(folder)
     merges = load_gpt2_merges()
     ours = BytePairTokenizer.from_merges(merges)
     vocab = {token: number - 2 for number, token in enumerate(ours.vocabulary) if number > 1}
@@ -406,7 +412,7 @@ def gpt2_folder(tmp_path_factory):
     (folder / "vocab.json").write_text(json.dumps(vocab))
     lines = ["#version: 0.2", *(" ".join(pair) for pair in merges)]
     (folder / "merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return folder, ours
+    return ours
 
 
 @pytest.fixture(scope="module")

@@ -221,9 +221,9 @@ def test_bad_labels_are_refused(labels, message):
     ("settings", "message"),
     [
         ({"num_labels": 1}, "num_labels is 1; give 2"),
-        ({"vocab_size": 0}, "vocab_size is 0"),
-        ({"embedding_size": 0}, "embedding_size 0"),
-        ({"num_filters": -1}, "num_filters -1"),
+        ({"vocab_size": 0}, "vocab_size=0"),
+        ({"embedding_size": 0}, "embedding_size=0"),
+        ({"num_filters": -1}, "num_filters=-1"),
         ({"widths": ()}, r"widths are \(\)"),
         ({"widths": (3, 0)}, r"widths are \(3, 0\)"),
         ({"widths": (3, 3)}, r"widths are \(3, 3\)"),

@@ -18,6 +18,7 @@ from lmtutor.data.corpora import (
     load_corpus,
 )
 from lmtutor.data.gpt2 import load_gpt2_merges
+from lmtutor.data.labelled_batches import LabelledBatch, LabelledBatches, check_tokenizer
 from lmtutor.data.masking import (
     EncoderBatch,
     MaskedBatch,
@@ -35,6 +36,7 @@ from lmtutor.data.objectives import (
     replaced_tokens,
     span_corruption,
 )
+from lmtutor.data.prompted_answers import PromptedAnswers
 from lmtutor.data.recall import Recall
 from lmtutor.data.sentence_pairs import PairBatch, SentencePairs
 from lmtutor.data.sources import SourceInfo, current_profile
@@ -55,10 +57,13 @@ __all__ = [
     "DocumentRuns",
     "EncoderBatch",
     "HiddenMarkovSource",
+    "LabelledBatch",
+    "LabelledBatches",
     "MarkovSource",
     "MaskedBatch",
     "MaskedPairs",
     "PairBatch",
+    "PromptedAnswers",
     "Question",
     "RandomWindows",
     "Recall",
@@ -71,6 +76,7 @@ __all__ = [
     "available_corpora",
     "available_tasks",
     "causal",
+    "check_tokenizer",
     "current_profile",
     "denoising",
     "documents_before",

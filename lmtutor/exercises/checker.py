@@ -18,6 +18,8 @@ _TOPICS = (
     "bert",
     "decoding",
     "families",
+    "fine_tuning_bert",
+    "fine_tuning_gpt",
     "gated_networks",
     "language_models",
     "neural_networks",
@@ -64,7 +66,10 @@ def available_exercises() -> dict[str, Exercise]:
     True
     """
     topics = (import_module(f"lmtutor.exercises.{topic}") for topic in _TOPICS)
-    return {exercise.name: exercise for topic in topics for exercise in topic.EXERCISES}
+    exercises = [exercise for topic in topics for exercise in topic.EXERCISES]
+    found = {exercise.name: exercise for exercise in exercises}
+    assert len(found) == len(exercises), "two exercises have the same name"
+    return found
 
 
 def check(name: str, function: Callable[..., Any], must_pass: bool = False) -> bool:

@@ -10,6 +10,7 @@ from lmtutor.layers.attention import (
 )
 from lmtutor.layers.feed_forward import FeedForward, SwiGLU, gelu, gelu_tanh
 from lmtutor.layers.key_value_cache import KeyValueCache, LayerCache
+from lmtutor.layers.lora import LoRALinear, add_lora, lora_layers, merge_lora
 from lmtutor.layers.multi_head_attention import (
     CausalSelfAttention,
     CrossAttention,
@@ -33,6 +34,7 @@ __all__ = [
     "LayerCache",
     "LayerNorm",
     "LearnedPositions",
+    "LoRALinear",
     "MultiHeadAttention",
     "MultiplicativeAttention",
     "NormedCausalSelfAttention",
@@ -44,12 +46,15 @@ __all__ = [
     "RotaryPositions",
     "SwiGLU",
     "TransformerBlock",
+    "add_lora",
     "attention",
     "attention_weights",
     "causal_mask",
     "gelu",
     "gelu_tanh",
+    "lora_layers",
     "masked_softmax",
+    "merge_lora",
     "padding_mask",
     "sinusoidal_positions",
 ]

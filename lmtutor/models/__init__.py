@@ -1,5 +1,6 @@
 """Language models, all behind one contract, and word vectors, which are none."""
 
+from lmtutor.models.bag_of_embeddings import FastTextClassifier, FastTextClassifierConfig
 from lmtutor.models.bert import Bert, BertConfig, count_bert_parameters
 from lmtutor.models.bert_heads import (
     BertForClassification,
@@ -26,9 +27,11 @@ from lmtutor.models.recurrent import (
     RecurrentLanguageModel,
     RNNLanguageModel,
 )
+from lmtutor.models.recurrent_classifier import LSTMClassifier, LSTMClassifierConfig
 from lmtutor.models.seq2seq import Seq2Seq, Seq2SeqConfig
 from lmtutor.models.stored import StoredModel
 from lmtutor.models.substitutions import WordSubstitutions
+from lmtutor.models.text_classifier import TextClassifier
 from lmtutor.models.text_cnn import TextCNN, TextCNNConfig
 from lmtutor.models.word_vectors import FastText, GloVe, SkipGram, WordVectors, skip_gram_loss
 
@@ -42,9 +45,13 @@ __all__ = [
     "BertForPreTraining",
     "CausalTransformer",
     "FastText",
+    "FastTextClassifier",
+    "FastTextClassifierConfig",
     "GPTConfig",
     "GRULanguageModel",
     "GloVe",
+    "LSTMClassifier",
+    "LSTMClassifierConfig",
     "LSTMLanguageModel",
     "LanguageModel",
     "Llama",
@@ -66,6 +73,7 @@ __all__ = [
     "StoredModel",
     "TextCNN",
     "TextCNNConfig",
+    "TextClassifier",
     "UniformModel",
     "WordSubstitutions",
     "WordVectors",

@@ -152,7 +152,7 @@ class Bert(StoredModel):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The three on the model's device, or a ValueError that says what is wrong."""
         check_ids(ids, self.vocab_size)
-        shape, device = tuple(ids.shape), self.pooler.weight.device
+        shape, device = tuple(ids.shape), self.embedding.weight.device
         if not shape[0]:
             raise ValueError(f"the ids have shape {shape}, without a row; give one at least")
         if not 1 <= shape[1] <= self.context_length:

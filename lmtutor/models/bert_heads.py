@@ -9,7 +9,7 @@ Letters in the shapes: B batch, T positions, E hidden size, V vocabulary, C clas
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ from lmtutor.files import PathLike
 from lmtutor.models.bert import Bert, BertConfig, initialize_as_bert
 from lmtutor.models.language_model import check_ids
 from lmtutor.models.neural_ngram import check_share
-from lmtutor.models.stored import StoredModel
+from lmtutor.models.stored import StoredModel, check_no_lora
 
 MASKED_HEAD, NEXT_HEAD = "masked-LM head", "next-sentence head"
 
@@ -283,10 +283,46 @@ class BertForClassification(StoredModel):
         self.output = nn.Linear(self.config.encoder.hidden_size, self.config.num_labels)
         initialize_as_bert(self.output)
 
+    @classmethod
+    def from_encoder(
+        cls, encoder: Bert | BertForPreTraining, num_labels: int, dropout: float = 0.1
+    ) -> Self:
+        """A classifier on a trained encoder, with a copy of its weights. The layer on top is
+        new and random, drawn from PyTorch's random numbers.
+
+        Args:
+            encoder: such as `load_minilm().model`; the heads of pre-training are left behind.
+            num_labels: C
+            dropout: of the pooled vector, while training.
+
+        Raises:
+            ValueError: the encoder has low-rank parts that are not merged, there are fewer than
+                2 classes, or dropout is no share.
+
+        >>> import torch
+        >>> encoder = Bert(vocab_size=10, hidden_size=8)
+        >>> model = BertForClassification.from_encoder(encoder, num_labels=3)
+        >>> torch.equal(model.bert.embedding.weight, encoder.embedding.weight)
+        True
+        """
+        if isinstance(encoder, BertForPreTraining):
+            encoder = encoder.bert
+        check_no_lora(encoder)
+        with torch.random.fork_rng():  # of the encoder's weights, which are overwritten
+            model = cls(BertForClassificationConfig(num_labels, encoder.config, dropout))
+        model.to(next(encoder.parameters())).bert.load_state_dict(encoder.state_dict())
+        initialize_as_bert(model.output)
+        return model
+
     @property
     def blocks(self) -> nn.ModuleList:
         """Those of the encoder."""
         return self.bert.blocks
+
+    @property
+    def vocab_size(self) -> int:
+        """V"""
+        return self.config.encoder.vocab_size
 
     def forward(
         self, ids: Tensor, mask: Tensor | None = None, segments: Tensor | None = None

@@ -314,7 +314,7 @@ class Seq2Seq(StoredModel):
                     f"source {row} has {length} tokens; this model takes from 1 to {longest}: "
                     "drop it, cut it, or make a model with a larger max_source_length"
                 )
-        device = self.output.weight.device
+        device = self.embedding.weight.device
         vectors = self.dropout(self.source_embedding(sources.long().to(device)))
         states, summary = self.encoder(vectors, lengths)
         mask = torch.arange(sources.shape[1], device=device) < lengths.to(device)[:, None]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lmtutor.files import PathLike, load_arrays, save_arrays
+from lmtutor.layers.lora import lora_layers
 
 _FACTORS = ".factors"
 
@@ -50,8 +51,10 @@ class StoredModel(nn.Module):
                 127 and one factor; the rest is kept in float16. None keeps all as it is.
 
         Raises:
-            ValueError: dtype is another one.
+            ValueError: dtype is another one, or the model has low-rank parts that are not
+                merged.
         """
+        check_no_lora(self)
         if dtype not in (None, torch.float32, torch.float16, torch.int8):
             raise ValueError(f"dtype is {dtype}; it can be float32, float16, int8 or None")
         arrays: dict[str, np.ndarray] = {}
@@ -98,6 +101,20 @@ def distinct_tensors(model: nn.Module) -> dict[str, Tensor]:
     for name, tensor in tensors.items():
         names.setdefault(tensor.data_ptr(), name)
     return {name: tensors[name] for name in names.values()}
+
+
+def check_no_lora(model: nn.Module) -> None:
+    """Refuse a model with low-rank parts where a plain one is expected."""
+    if any(lora_layers(model)):
+        raise ValueError(
+            f"this {type(model).__name__} has low-rank parts; merge_lora(model) takes them in, "
+            "and save_adapter writes them alone"
+        )
+
+
+def low_rank_settings(model: nn.Module) -> dict[str, list[float]]:
+    """Alpha and dropout of each layer with a low-rank part, which its weights do not tell."""
+    return {name: [layer.alpha, layer.dropout.p] for name, layer in lora_layers(model)}
 
 
 def as_array(tensor: Tensor) -> np.ndarray:

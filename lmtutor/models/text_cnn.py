@@ -10,32 +10,13 @@ W widths, C classes.
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lmtutor.models.bert_heads import check_classes
-from lmtutor.models.language_model import check_ids
-from lmtutor.models.neural_ngram import check_share
-from lmtutor.models.stored import StoredModel
-
-
-class LabelledTexts(Protocol):
-    """What `TextCNN` learns from."""
-
-    @property
-    def inputs(self) -> Tensor:
-        """(B, T) ids."""
-
-    @property
-    def mask(self) -> Tensor:
-        """(B, T) True where a token is, False at the padding."""
-
-    @property
-    def labels(self) -> Tensor:
-        """(B,) the classes, from 0 to C - 1."""
+from lmtutor.models.text_classifier import TextClassifier, check_classifier_sizes
 
 
 @dataclass(frozen=True)
@@ -59,21 +40,20 @@ class TextCNNConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", tuple(self.widths))  # a file has a list
-        if self.num_labels < 2:
-            raise ValueError(f"num_labels is {self.num_labels}; give 2 classes at least")
-        if min(self.vocab_size, self.embedding_size, self.num_filters) < 1:
-            raise ValueError(
-                f"vocab_size is {self.vocab_size}, embedding_size {self.embedding_size} and "
-                f"num_filters {self.num_filters}; the smallest is 1"
-            )
+        check_classifier_sizes(
+            self.num_labels,
+            self.dropout,
+            vocab_size=self.vocab_size,
+            embedding_size=self.embedding_size,
+            num_filters=self.num_filters,
+        )
         if not self.widths or min(self.widths) < 1 or len({*self.widths}) < len(self.widths):
             raise ValueError(
                 f"widths are {self.widths}; give at least one, each once, and none below 1"
             )
-        check_share(self.dropout)
 
 
-class TextCNN(StoredModel):
+class TextCNN(TextClassifier):
     """Each filter looks for one pattern of a few tokens anywhere in a text, and reports how
     well its best place fits; one linear layer makes classes of these reports.
 
@@ -128,45 +108,3 @@ class TextCNN(StoredModel):
             # 0 is never more than the largest of what is inside, as ReLU gives nothing below.
             maxima.append(found.where(inside[:, None, :], 0.0).amax(dim=2))
         return torch.cat(maxima, dim=1)
-
-    def forward(self, ids: Tensor, mask: Tensor | None = None) -> Tensor:
-        """(B, T), as in `features` -> (B, C) logits"""
-        logits: Tensor = self.output(self.dropout(self.features(ids, mask)))
-        return logits
-
-    def loss(self, batch: LabelledTexts) -> Tensor:
-        """The sum of -log P(label) over the rows, in nats; a scalar.
-
-        Raises:
-            ValueError: the labels are not one for each row, from 0 to C - 1; and as `features`.
-        """
-        logits = self(batch.inputs, batch.mask)
-        labels = batch.labels.to(logits.device)
-        check_classes(labels, len(logits), self.config.num_labels)
-        return F.cross_entropy(logits, labels.long(), reduction="sum")
-
-    def check(self, ids: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Both on the model's device, or a ValueError that says what is wrong."""
-        check_ids(ids, self.config.vocab_size)
-        if mask is None:
-            raise ValueError(
-                "there is no mask, which says where the padding is; give mask=(ids != pad_id), "
-                "or torch.ones_like(ids, dtype=torch.bool) where nothing is padded"
-            )
-        if mask.dtype != torch.bool or mask.shape != ids.shape:
-            raise ValueError(
-                f"mask is {mask.dtype} of shape {tuple(mask.shape)}, and the ids have shape "
-                f"{tuple(ids.shape)}; give one truth value for each of them"
-            )
-        empty = (~mask.any(dim=1)).nonzero().flatten().tolist()
-        if empty:
-            raise ValueError(f"row {empty[0]} has no token; a row has at least one")
-        holes = (mask[:, 1:] & ~mask[:, :-1]).nonzero().tolist()  # padding before a token
-        if holes:
-            row, column = holes[0]
-            raise ValueError(
-                f"row {row} has padding at position {column} and a token behind it; put all "
-                "padding at the end"
-            )
-        device = self.output.weight.device
-        return ids.long().to(device), mask.to(device)

@@ -2,6 +2,14 @@
 others.
 """
 
+from lmtutor.pretrained.adapters import (
+    available_adapters,
+    base_fingerprint,
+    load_adapter,
+    load_peft_adapter,
+    save_adapter,
+    save_peft_adapter,
+)
 from lmtutor.pretrained.hub import HubModel, load_gpt2, load_llama, to_hf
 from lmtutor.pretrained.hub_bert import HubBert, load_bert
 from lmtutor.pretrained.hub_tokenizer import HubTokenizer
@@ -13,21 +21,43 @@ from lmtutor.pretrained.own import (
     load_ablations,
     load_pretrained,
 )
+from lmtutor.pretrained.results import (
+    EMPTY_REVIEWS,
+    REVIEW_ANSWERS,
+    LearningCurvePoint,
+    ShotScores,
+    load_learning_curve,
+    load_shot_scores,
+    review_examples,
+)
 from lmtutor.pretrained.smollm2 import load_smollm2
 
 __all__ = [
+    "EMPTY_REVIEWS",
+    "REVIEW_ANSWERS",
     "Ablation",
     "HubBert",
     "HubModel",
     "HubTokenizer",
+    "LearningCurvePoint",
+    "ShotScores",
     "TrainedModel",
+    "available_adapters",
     "available_pretrained",
+    "base_fingerprint",
     "load_ablations",
+    "load_adapter",
     "load_bert",
     "load_gpt2",
+    "load_learning_curve",
     "load_llama",
     "load_minilm",
+    "load_peft_adapter",
     "load_pretrained",
+    "load_shot_scores",
     "load_smollm2",
+    "review_examples",
+    "save_adapter",
+    "save_peft_adapter",
     "to_hf",
 ]

@@ -21,6 +21,7 @@ from lmtutor.models import (
     CausalTransformer,
     Llama,
 )
+from lmtutor.models.stored import check_no_lora
 from lmtutor.pretrained.checkpoints import (
     check_tensors,
     find_folder,
@@ -132,12 +133,14 @@ def to_hf(
         BertForSequenceClassification.
 
     Raises:
-        ValueError: it is of another class, which `transformers` does not have.
+        ValueError: it is of another class, which `transformers` does not have, or has low-rank
+            parts that are not merged.
     """
     twins: Twins = {GPT: _gpt2_twin, Llama: _llama_twin, **BERT_TWINS}
     if type(model) not in twins:
         known = ", ".join(kind.__name__ for kind in twins)
         raise ValueError(f"a {type(model).__name__} has no twin there; these have one: {known}")
+    check_no_lora(model)
     with torch.random.fork_rng():  # their first weights, which are overwritten
         theirs, names = twins[type(model)](model)
     state = model.state_dict()

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from lmtutor.data.batches import Batches
 from lmtutor.files import load_arrays, save_arrays
-from lmtutor.models.stored import as_array
+from lmtutor.models.stored import as_array, low_rank_settings
 from lmtutor.training.config import TrainingConfig
 from lmtutor.training.history import TrainingHistory
 
@@ -109,11 +109,13 @@ def describe_training(
         name: [list(parameter.shape), str(parameter.dtype), parameter.requires_grad]
         for name, parameter in model.named_parameters()
     }
+    low_rank = low_rank_settings(model)
     free = ("learning_rate", "max_gradient_norm")
     settings = {
         "model": type(model).__name__,
         "model_config": described,
         "parameters": parameters,
+        **({"low_rank": low_rank} if low_rank else {}),  # older checkpoints have none
         "buffers": sorted(name for name, _ in model.named_buffers()),
         "config": {name: value for name, value in asdict(config).items() if name not in free},
         "data": batches.describe(),

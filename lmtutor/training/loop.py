@@ -123,7 +123,7 @@ def _accelerator() -> "Accelerator":
 
 
 @contextmanager
-def _modes_kept(model: nn.Module) -> Iterator[None]:
+def modes_kept(model: nn.Module) -> Iterator[None]:
     """Every module comes back in the mode, training or not, in which it was."""
     modes = [(module, module.training) for module in model.modules()]
     try:
@@ -190,7 +190,7 @@ class _Training:
         # Not disable=False, which would overrule TQDM_DISABLE from the environment.
         hidden = {} if progress and self.accelerator.is_main_process else {"disable": True}
         total, done = self.config.num_steps, self.history.num_steps
-        with _modes_kept(self.model), log, tqdm(total=total, initial=done, **hidden) as bar:
+        with modes_kept(self.model), log, tqdm(total=total, initial=done, **hidden) as bar:
             self.model.train()
             while self.history.stopped == "not finished":
                 self._step([next(source) for _ in range(self.config.accumulation)])
@@ -324,7 +324,7 @@ def _evaluate(objective: nn.Module, batches: Batches, accelerator: "Accelerator"
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     total = torch.zeros(2, dtype=torch.float64)
     try:
-        with _modes_kept(model), torch.no_grad():
+        with modes_kept(model), torch.no_grad():
             model.eval()
             for batch in batches.epoch(0):
                 mine = batch.share(accelerator.process_index, accelerator.num_processes)
