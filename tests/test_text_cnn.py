@@ -2,33 +2,17 @@
 refuses.
 """
 
-import dataclasses
-
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from parity import EXACT, loud
+from test_text_classifiers import LabelledRows, padded
 from torch import nn
 
 from lmtutor.models import TextCNN, TextCNNConfig
 
 SMALL = {"vocab_size": 23, "num_labels": 3, "embedding_size": 6, "num_filters": 5}
-
-
-@dataclasses.dataclass(frozen=True)
-class LabelledRows:
-    inputs: torch.Tensor
-    mask: torch.Tensor
-    labels: torch.Tensor
-
-
-def padded(lengths, seed=0, total=None):
-    """Rows of these lengths; what stands in the padding is noise."""
-    generator = torch.Generator().manual_seed(seed)
-    total = total or max(lengths)
-    ids = torch.randint(SMALL["vocab_size"], (len(lengths), total), generator=generator)
-    return ids, torch.arange(total) < torch.tensor(lengths)[:, None]
 
 
 def one_text(model, ids):
