@@ -815,6 +815,20 @@ def test_a_cell_that_fails_is_named_and_nothing_after_it_runs(tmp_path, code, er
     assert "good.ipynb: " in done.stdout
 
 
+def test_notebooks_run_side_by_side_and_one_that_fails_is_seen(tmp_path):
+    # Each waits for the other, which two that run in turn could not.
+    wait = (
+        "import pathlib, time\npathlib.Path('{}').touch()\n"
+        "while not pathlib.Path('{}').exists(): time.sleep(0.05)"
+    )
+    one = small_notebook(tmp_path / "one.ipynb", wait.format("one.here", "two.here"))
+    two = small_notebook(tmp_path / "two.ipynb", wait.format("two.here", "one.here"), "1 / 0")
+    done = run_notebooks("--quiet", "--jobs", "2", one, two)
+    assert done.returncode == 1
+    assert re.search(r"^one\.ipynb: \d+\.\d s$", done.stdout, re.MULTILINE)
+    assert "two.ipynb: cell 3 failed" in done.stdout
+
+
 def test_a_cell_may_fail_where_it_says_so(tmp_path):
     path = small_notebook(tmp_path / "a.ipynb", "1 / 0", tags=["raises-exception"])
     assert run_notebooks("--quiet", path).returncode == 0

@@ -1,6 +1,6 @@
 """Runs notebooks with nothing but what lmtutor itself brings: IPython, and no kernel.
 
-    python book/_tools/run_notebook.py [--quiet] book/01-language-models.ipynb ...
+    python book/_tools/run_notebook.py [--quiet] [--jobs 2] book/01-language-models.ipynb ...
 
 Each notebook runs in a process of its own and in its own folder. The first cell that fails ends
 it, with exit code 1, unless it has the tag raises-exception. Left out: storing outputs.
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 
@@ -52,13 +53,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Run notebooks without a kernel.")
     parser.add_argument("notebooks", nargs="+", type=Path)
     parser.add_argument("--quiet", action="store_true", help="show no outputs, only the times")
+    parser.add_argument("--jobs", type=int, default=1, help="how many run side by side")
     options = parser.parse_args(arguments)
     if len(options.notebooks) == 1:
         began = time.perf_counter()
         fault = run(options.notebooks[0].resolve(), options.quiet)
         print(fault or f"{options.notebooks[0].name}: {time.perf_counter() - began:.1f} s")
         return int(fault is not None)
-    return max(_in_a_process(path, options.quiet) for path in options.notebooks)
+    with ThreadPoolExecutor(max(1, options.jobs)) as side_by_side:
+        codes = side_by_side.map(
+            lambda path: _in_a_process(path, options.quiet), options.notebooks
+        )
+        return max(codes)
 
 
 def _in_a_process(path: Path, quiet: bool) -> int:
