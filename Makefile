@@ -1,11 +1,12 @@
 # Two commands matter: `make book` and `make test`. Each makes .venv when it is missing.
 .DEFAULT_GOAL := help
-.PHONY: help book test check serve notebooks benchmark lint lock clean distclean
+.PHONY: help book test check serve notebooks benchmark lint lint-scripts lock clean distclean
 SHELL := /bin/sh
 
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
+NPM_BIN := tests/javascript/node_modules/.bin
 INSTALLED := $(VENV)/.installed
 # make book TORCH_INDEX=https://download.pytorch.org/whl/cpu takes PyTorch's smaller CPU build
 TORCH_INDEX ?=
@@ -25,10 +26,10 @@ book: $(INSTALLED)  ## run every chapter and build the site into _build/html
 	@echo "The book is in $(CURDIR)/_build/html/index.html"
 
 test: $(INSTALLED)  ## run the tests of the package
-	@$(RUN) -m pytest
+	@$(RUN) -m pytest --numprocesses auto
 
 check: $(INSTALLED)  ## open every page of the built site in Chromium and look for faults
-	@LMTUTOR_REQUIRE_SITE=1 $(RUN) -m pytest -m site tests
+	@LMTUTOR_REQUIRE_SITE=1 LMTUTOR_REQUIRE_BROWSER=1 $(RUN) -m pytest -m site --numprocesses auto tests
 
 serve: $(INSTALLED)  ## show the built site on http://localhost:8000
 	@test -f _build/html/index.html || { echo "There is no site yet: run 'make book' first." >&2; exit 1; }
@@ -45,6 +46,11 @@ lint: $(INSTALLED)  ## check style and types
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
 
+lint-scripts:  ## check style and types of the JavaScript (needs Node and npm)
+	@cd tests/javascript && npm ci --silent --no-audit --no-fund
+	@$(NPM_BIN)/eslint --config tests/javascript/eslint.config.mjs lmtutor/widgets/playground tests/javascript/*.js
+	@$(NPM_BIN)/tsc --project tests/javascript/tsconfig.json
+
 lock: $(INSTALLED)  ## compile requirements.txt from pyproject.toml
 	@$(PIP) --quiet uv
 	@$(RUN) -m $(LOCK_COMMAND) --quiet
@@ -54,7 +60,7 @@ clean:  ## remove what a build leaves
 	@find lmtutor tests book -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean  ## remove the virtual environment as well
-	@rm -rf $(VENV)
+	@rm -rf $(VENV) tests/javascript/node_modules
 
 $(INSTALLED): requirements.txt requirements-data.txt pyproject.toml
 	@command -v $(PYTHON) > /dev/null || { \

@@ -41,6 +41,7 @@ _PARTS = {
     "scoreboard",
     "tokenizers",
     "training",
+    "widgets",
 }
 
 

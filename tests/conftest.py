@@ -13,6 +13,7 @@ os.environ["HF_HOME"] = _cache.name
 
 import pytest
 import torch
+from browsing import launched
 from hypothesis import settings
 
 from lmtutor.data import Corpus, load_corpus
@@ -46,3 +47,30 @@ def offline_in_the_default_profile(monkeypatch: pytest.MonkeyPatch) -> None:
 def kjv() -> Corpus:
     """The King James Bible, whole."""
     return load_corpus("kjv", source="package")
+
+
+@pytest.fixture
+def tell(record_property):
+    """Call it with a line on what was measured; all such lines are printed at the end."""
+    return lambda line: record_property("told", line)
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """Print what tests told, also those that ran in another process."""
+    reports = [
+        report for name in ("passed", "failed") for report in terminalreporter.getreports(name)
+    ]
+    told = [
+        line for report in reports for name, line in report.user_properties if name == "told"
+    ]
+    if told:
+        terminalreporter.section("measured")
+        for line in sorted(told):
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium or Chrome."""
+    with launched() as found:
+        yield found

@@ -40,7 +40,16 @@ MAY_IMPORT = {
         "tokenizers",
         "training",
     },
-    "widgets": {"plots", "decoding", "models"},
+    "widgets": {
+        "data",
+        "decoding",
+        "layers",
+        "metrics",
+        "models",
+        "plots",
+        "tokenizers",
+        "training",
+    },
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

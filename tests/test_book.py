@@ -108,10 +108,11 @@ def test_every_public_name_stands_in_the_reference():
         scoreboard,
         tokenizers,
         training,
+        widgets,
     )
 
     reference = read(ROOT / "book" / "api.md")
-    learning = (autograd, families, layers, models, pretrained, training)
+    learning = (autograd, families, layers, models, pretrained, training, widgets)
     for module in (data, decoding, exercises, metrics, plots, tokenizers, *learning):
         for name in module.__all__:
             if name[0].isupper() or name[0].islower():

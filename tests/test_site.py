@@ -6,16 +6,13 @@ LMTUTOR_REQUIRE_SITE=1, which `make check` sets, that is a failure.
 """
 
 import functools
-import http.server
 import json
-import os
 import re
-import shutil
-import threading
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from browsing import AXE, Visit, missing, serving
 from bs4 import BeautifulSoup
 
 pytestmark = pytest.mark.site
@@ -28,91 +25,25 @@ PAGES = sorted(
 BOOK_PAGES = [page for page in PAGES if page.startswith("book/")] + [
     page for page in PAGES if page in ("genindex.html", "search.html")
 ]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
-    "--disable-background-networking --disable-component-update --disable-sync"
-)
-
-
-def missing(what: str) -> None:
-    if os.environ.get("LMTUTOR_REQUIRE_SITE") == "1":
-        pytest.fail(what)
-    pytest.skip(what)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def site() -> Path:
     if not (SITE / "index.html").is_file():
-        missing("there is no built site; run: make book")
+        missing("there is no built site; run: make book", "LMTUTOR_REQUIRE_SITE")
     return SITE
-
-
-@pytest.fixture(scope="session")
-def browser():
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        missing(f"no browser was found; install one of {', '.join(BROWSERS)}")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS.split())
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
 def served(site):
     """The address of the site on a server of our own."""
-    quiet = type(
-        "Quiet", (http.server.SimpleHTTPRequestHandler,), {"log_message": lambda *_: None}
-    )
-    server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(quiet, directory=site)
-    )
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with serving(site) as address:
+        yield address
 
 
 @functools.cache
 def soup(page: str) -> BeautifulSoup:
     return BeautifulSoup((SITE / page).read_text(encoding="utf-8"), "html.parser")
-
-
-class Visit:
-    """One page in one window, with all that went wrong on the way."""
-
-    def __init__(self, browser, address, width=1280, scheme="light"):
-        context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme
-        )
-        self.page, self.faults = context.new_page(), []
-        parts = urlsplit(address)
-        home = f"{parts.scheme}://{parts.netloc}/"
-        self.page.on("request", lambda request: self._request(request.url, home))
-        self.page.on(
-            "requestfailed", lambda request: self.faults.append(f"failed: {request.url}")
-        )
-        self.page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
-        self.page.on("console", self._console)
-        self.page.goto(address)
-        self.page.wait_for_load_state("networkidle")
-
-    def _request(self, url, home):
-        if not url.startswith((home, "data:", "blob:")):
-            self.faults.append(f"request to {url}")
-
-    def _console(self, message):
-        if message.type in ("error", "warning"):
-            self.faults.append(f"console {message.type}: {message.text}")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.page.context.close()
 
 
 @pytest.mark.parametrize("page", BOOK_PAGES)
@@ -134,9 +65,117 @@ def test_pages_from_a_folder(browser, page, width, scheme):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_pages_from_a_server(browser, served, page):
+def test_pages_from_a_server(browser, served, page, tell):
     with Visit(browser, f"{served}/{page}") as visit:
         assert visit.faults == []
+        is_model = "/_static/playground/models/"
+        first_load = sum(size for url, size in visit.loaded.items() if is_model not in url)
+    if page in BOOK_PAGES:
+        tell(f"{page}: {first_load / 1e6:.2f} MB to load, models apart")
+        assert first_load < 3e6
+
+
+def test_the_size_of_the_site_is_told(tell):
+    sizes = {path: path.stat().st_size for path in SITE.rglob("*") if path.is_file()}
+    models = sum(size for path, size in sizes.items() if path.parent.name == "models")
+    tell(f"the site: {sum(sizes.values()) / 1e6:.1f} MB, {models / 1e6:.1f} of it models")
+    assert models < 20e6
+
+
+# --- what the pages play with
+
+
+ELEMENTS = {
+    "book/index.html": "lm-playground",
+    "book/02-tokens.html": "lm-tokens",
+    "book/03-ngrams.html": "lm-contexts",
+    "book/05-word-vectors.html": "lm-word-map",
+    "book/07-lstm.html": "lm-gates",
+    "book/09-self-attention.html": "lm-attention",
+    "book/10-gpt.html": "lm-playground",
+    "book/11-decoding.html": "lm-distribution",
+}
+
+
+@pytest.mark.parametrize("page", ELEMENTS)
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+@pytest.mark.parametrize("from_folder", [True, False], ids=["folder", "server"])
+def test_pages_play(browser, served, page, width, scheme, from_folder):
+    address = (SITE / page).as_uri() if from_folder else f"{served}/{page}"
+    with Visit(browser, address, width, scheme) as visit:
+        element = visit.page.locator(ELEMENTS[page])
+        element.scroll_into_view_if_needed()
+        shown = f"document.querySelector({ELEMENTS[page]!r})"
+        visit.page.wait_for_function(
+            f"{shown}.hasAttribute('ready') && !{shown}.hasAttribute('busy')"
+        )
+        assert visit.faults == []
+        assert visit.page.evaluate(f"{shown}.hasAttribute('dark')") == (scheme == "dark")
+        text = visit.page.evaluate(f"{shown}.shadowRoot.textContent")
+        assert "undefined" not in text
+        assert "NaN" not in text
+        axe = visit.page.evaluate(f"{AXE}; axe.run({shown})")
+        assert [rule["id"] for rule in axe["violations"]] == []
+        root = "document.documentElement"
+        assert visit.page.evaluate(f"{root}.scrollWidth - {root}.clientWidth") <= 0
+
+
+LOGITS = """
+const rows = (model) => {
+  const reader = model.startReading();
+  const least = (scores) => Array.from(scores, (score) => Math.max(score, -1e9));
+  return ids.map((_, t) => least(reader.scoresAfter(ids.slice(0, t + 1))));
+};
+return Promise.all(LMModels.loading.values()).then((all) =>
+  Object.fromEntries(all.map(({ title, model }) => [title, rows(model)])));
+"""
+
+
+@pytest.mark.parametrize("from_folder", [True, False], ids=["folder", "server"])
+def test_the_models_of_the_book_give_the_same_numbers_on_the_page(
+    browser, served, from_folder, kjv
+):
+    import torch
+
+    from lmtutor.models import NgramModel
+    from lmtutor.models.language_model import inference
+    from lmtutor.pretrained import load_pretrained
+
+    gpt, lstm = load_pretrained("gpt-kjv"), load_pretrained("lstm-kjv")
+    subwords = gpt.tokenizer
+    trigram = NgramModel(3, "kneser_ney", vocab_size=subwords.vocab_size)
+    trigram.fit(map(subwords.encode, kjv.train))
+    ids = [subwords.bos_id, *subwords.encode(" ".join(kjv.test[:8]))][:128]
+    page = "book/index.html"
+    address = (SITE / page).as_uri() if from_folder else f"{served}/{page}"
+    with Visit(browser, address) as visit:
+        visit.page.wait_for_selector("lm-playground[ready]")
+        found = visit.page.evaluate(f"((ids) => {{ {LOGITS} }})({ids})")
+    # A step of the 8 bits of the table is 1/254 of the range of its log-probabilities.
+    for title, model, tolerance in (
+        ("GPT", gpt.model, 1e-3),
+        ("LSTM", lstm.model, 1e-3),
+        ("Trigram (Kneser-Ney)", trigram, 0.06),
+    ):
+        with inference(model):
+            expected = model.log_probs(torch.tensor([ids]))[0].double()
+        got = torch.tensor(found[title], dtype=torch.float64)
+        possible = expected.isfinite()
+        assert torch.equal(got > -1e8, possible)
+        if title != "Trigram (Kneser-Ney)":
+            got = got.log_softmax(dim=-1)
+            assert torch.equal(got.argmax(dim=-1), expected.argmax(dim=-1))
+        assert (got - expected)[possible].abs().max() < tolerance
+
+
+@pytest.mark.parametrize(
+    "page", ["book/02-tokens.html", "book/06-rnn.html", "book/12-bert.html"]
+)
+def test_what_needs_a_kernel_is_a_picture_that_says_so(page):
+    (shown,) = soup(page).select(".lmtutor-live")
+    assert "This is a picture of one state." in shown.get_text()
+    assert shown.find(["input", "button", "select", "textarea"]) is None
+    assert shown.find(["svg", "table"]) is not None
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -39,6 +39,8 @@ def name_the_cache(app: Sphinx, config: Config) -> None:
     """Give the cache the folder of this fingerprint, and drop those of others."""
     base = Path(app.outdir).parent / "execution"
     config.nb_execution_cache_path = str(base / fingerprint())
+    # Cells with a playground put their models here, and book_playground publishes them.
+    os.environ["LMTUTOR_MODEL_FILES"] = str(Path(config.nb_execution_cache_path) / "models")
     for old in base.glob("*"):
         if str(old) != config.nb_execution_cache_path:
             shutil.rmtree(old, ignore_errors=True)
@@ -64,6 +66,7 @@ def setup(app: Sphinx) -> dict[str, bool | str]:
     )
     os.environ.setdefault("PYTHONHASHSEED", "0")
     os.environ["TQDM_DISABLE"] = "1"  # bars are for those who wait
+    os.environ["LMTUTOR_STATIC"] = "1"  # what needs a kernel shows a picture of itself
     if os.environ.get("LMTUTOR_PROFILE", "default") != "full":
         os.environ["HF_HUB_OFFLINE"] = "1"
     app.connect("config-inited", name_the_cache)

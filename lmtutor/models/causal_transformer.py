@@ -2,7 +2,8 @@
 
 Left out: their layers, which each model builds for itself, to be read in one place.
 
-Letters in the shapes: B batch, R texts, T positions, E hidden size, V vocabulary.
+Letters in the shapes: B batch, R texts, T positions, E hidden size, V vocabulary, L blocks,
+H heads.
 """
 
 from abc import abstractmethod
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from lmtutor.layers import KeyValueCache, TransformerBlock
+from lmtutor.layers import KeyValueCache, MultiHeadAttention, TransformerBlock
 from lmtutor.models.language_model import (
     Reader,
     check_batch_size,
@@ -56,6 +57,29 @@ class CausalTransformer(NeuralLanguageModel):
         check_not_empty(ids)
         logits: Tensor = self.output(self.hidden_states(ids)[:, -1])
         return normalized(logits)
+
+    def attention_weights(self, inputs: Tensor) -> Tensor:
+        """(B, T) ids -> (L, B, H, T, T): how much each head of each of L blocks takes, at each
+        position (second to last axis), from each position (last axis).
+        """
+        inputs = self.check(inputs)
+        check_not_empty(inputs)
+        found: list[Tensor] = []
+
+        def look(attention: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+            assert isinstance(attention, MultiHeadAttention)
+            found.append(attention.weights(arguments[0]))
+
+        hooks = [
+            block.attention.register_forward_pre_hook(look)  # type: ignore[union-attr]
+            for block in self.blocks
+        ]
+        try:
+            self.hidden_states(inputs)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return torch.stack(found)
 
     def new_cache(self, num_rows: int) -> KeyValueCache:
         """An empty cache for R texts, with room for the whole context."""
