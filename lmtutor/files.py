@@ -126,6 +126,27 @@ def load_arrays(path: PathLike, kind: str) -> "tuple[dict[str, Any], dict[str, n
     return json.loads(text), arrays
 
 
+def stored_kind(path: PathLike) -> str:
+    """The kind of thing that `save_json` or `save_arrays` wrote into a file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: neither of the two wrote it.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    content = Path(path).read_bytes()
+    try:
+        if content[:1] == b"{":
+            return str(json.loads(content)["kind"])
+        with safe_open(path, framework="numpy") as stored:
+            return str((stored.metadata() or {})["kind"])
+    except (SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise ValueError(
+            f"{path} is not a whole file of ours ({error}); save it again"
+        ) from error
+
+
 def _expect(path: PathLike, kind: str, found: str, digest: str, actual: str) -> None:
     if found != kind:
         raise ValueError(

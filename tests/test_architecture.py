@@ -40,6 +40,17 @@ MAY_IMPORT = {
         "tokenizers",
         "training",
     },
+    "__main__": {"command_line"},
+    "command_line": {
+        "data",
+        "decoding",
+        "metrics",
+        "models",
+        "pretrained",
+        "tokenizers",
+        "training",
+        "widgets",
+    },
     "widgets": {
         "data",
         "decoding",

@@ -10,6 +10,7 @@ from lmtutor.pretrained.adapters import (
     save_adapter,
     save_peft_adapter,
 )
+from lmtutor.pretrained.folders import SavedModel, load_model, save_model
 from lmtutor.pretrained.hub import HubModel, load_gpt2, load_llama, to_hf
 from lmtutor.pretrained.hub_bert import HubBert, load_bert
 from lmtutor.pretrained.hub_tokenizer import HubTokenizer
@@ -40,6 +41,7 @@ __all__ = [
     "HubModel",
     "HubTokenizer",
     "LearningCurvePoint",
+    "SavedModel",
     "ShotScores",
     "TrainedModel",
     "available_adapters",
@@ -52,12 +54,14 @@ __all__ = [
     "load_learning_curve",
     "load_llama",
     "load_minilm",
+    "load_model",
     "load_peft_adapter",
     "load_pretrained",
     "load_shot_scores",
     "load_smollm2",
     "review_examples",
     "save_adapter",
+    "save_model",
     "save_peft_adapter",
     "to_hf",
 ]

@@ -346,7 +346,7 @@ var LMPage = (() => {
       .stacked tr { border-bottom: 1px solid var(--line); padding: 0.3rem 0; }
     }
     @media (prefers-reduced-motion: no-preference) { .bars .bar::before { transition: width 0.15s; } }
-    @media print { .controls, .noprint { display: none; } .box { border: 0; padding: 0; } }
+    @media print { .controls { display: none; } .box { border: 0; padding: 0; } }
   `;
 
   /** @param {ShadowRoot} root */
