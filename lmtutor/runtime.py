@@ -12,7 +12,9 @@ from lmtutor.display import show
 def set_threads(threads: int | None = None) -> int:
     """Let torch use this many threads, and say how many that is.
 
-    Small models run faster on one thread, and on a busy machine two can be slower by far.
+    So do NumPy, scikit-learn and whatever else was imported before: their threads would wait
+    for work at the expense of those that have some. Small models run faster on one thread, and
+    on a busy machine two can be slower by far.
 
     Args:
         threads: 1 or more; if it is not given, LMTUTOR_THREADS from the environment, and else
@@ -28,10 +30,12 @@ def set_threads(threads: int | None = None) -> int:
     1
     """
     import torch
+    from threadpoolctl import threadpool_limits
 
     wanted = (os.environ.get("LMTUTOR_THREADS") or "1") if threads is None else threads
     if not str(wanted).isdecimal() or int(wanted) < 1:
         raise ValueError(f"threads is {wanted!r} (or LMTUTOR_THREADS); give a number from 1 up")
+    threadpool_limits(int(wanted))
     torch.set_num_threads(int(wanted))
     return torch.get_num_threads()
 
