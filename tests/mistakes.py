@@ -1554,4 +1554,34 @@ WRONG = {
             "largest draw",
         ),
     ],
+    "is_distribution": [
+        (lambda v: all(x >= 0 for x in v), "Together"),
+        (lambda v: abs(sum(v) - 1) < 1e-6, "below zero"),
+        (lambda v: min(v) >= 0 and sum(v) == 1, "not exactly 1"),
+        (lambda v: min(v) > 0 and abs(sum(v) - 1) < 1e-6, "may be impossible"),
+        (lambda v: min(v) >= 0 and round(sum(v), 3) == 1, "off by more"),
+    ],
+    "changed_parameters": [
+        (lambda b, a: [n for n in b if a[n] == b[n]], "not what they were"),
+        (lambda b, a: any(a[n] != b[n] for n in b), "A list of names"),
+        (lambda b, a: sorted(n for n in b if sum(a[n]) != sum(b[n])), "sums can be equal"),
+        (lambda b, a: sorted(n for n in b if not np.allclose(a[n], b[n])), "small change"),
+        (lambda b, a: [n for n in b if a[n] != b[n]], "alphabetic order"),
+        (lambda b, a: sorted(n for n in b if a[n] is not b[n]), "not what they were"),
+    ],
+    "compute_optimal": [
+        (lambda c, r: (math.sqrt(c / r), math.sqrt(c * r)), "six operations"),
+        (lambda c, r: (c / (6 * r), c / 6), "six times the product"),
+        (lambda c, r: (math.sqrt(c / 6), r * math.sqrt(c / 6)), "six times the product"),
+        (lambda c, r: (math.sqrt(c * r / 6), math.sqrt(c / (6 * r))), "six times the product"),
+    ],
+    "paper_month": [
+        (lambda i: (2000 + int(i[:2]), int(i[2:4])), "behind the archive"),
+        (lambda i: (int(i[2:4]), int(i[:2])), "the next two the month"),
+        (lambda i: (int(i[:2]), int(i[2:4])), "first two digits are the year"),
+        (
+            lambda i: (2000 + int(i.split("/")[-1][:2]), int(i.split("/")[-1][2:4])),
+            "of the last century",
+        ),
+    ],
 }

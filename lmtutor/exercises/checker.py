@@ -22,6 +22,7 @@ _TOPICS = (
     "fine_tuning_gpt",
     "gated_networks",
     "language_models",
+    "myths",
     "neural_networks",
     "ngrams",
     "recurrent_networks",
