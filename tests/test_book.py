@@ -185,6 +185,20 @@ def test_a_map_links_what_is_written_and_dashes_what_is_not():
     assert "One: a &amp; b" in svg
 
 
+def test_pages_lose_the_scripts_that_they_do_not_need():
+    from book_weight import lighten
+
+    icons = '<script defer src="../_static/scripts/fontawesome.js?digest=1"></script>\n'
+    search = (
+        '<script src="../_static/searchtools.js"></script>'
+        '<script src="../_static/language_data.js"></script>'
+        '<script src="../searchindex.js"></script>'
+    )
+    other = '<script src="../_static/doctools.js?v=1"></script>'
+    assert lighten(f"{icons}{other}{search}", is_search=False) == other
+    assert lighten(f"{icons}{other}{search}", is_search=True) == f"{other}{search}"
+
+
 def test_records_are_read_from_the_metadata_of_outputs():
     from book_results import records_of
 

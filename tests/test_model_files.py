@@ -126,7 +126,7 @@ def test_tensors_beyond_the_file_and_unknown_types_are_refused(page):
     with pytest.raises(RuntimeError, match=r"tensor a \(float32, 3\) reaches beyond"):
         page.run(READ, bytes=list(file_of({"a": outside}).to_bytes()))
     unknown = Stored("complex64", np.zeros(2, dtype="<u1"))
-    with pytest.raises(RuntimeError, match="reaches beyond"):
+    with pytest.raises(RuntimeError, match="described as a, complex64"):
         page.run(READ, bytes=list(file_of({"a": unknown}).to_bytes()))
 
 
@@ -170,9 +170,65 @@ def test_an_ngram_table_that_is_too_short_is_refused(page):
         page.run(BUILD, bytes=with_arrays(model, short))
 
 
-def test_an_unknown_kind_of_model_is_refused(page):
-    with pytest.raises(RuntimeError, match="no kind of model named Mamba"):
-        page.run(BUILD, bytes=list(file_of({}, kind="Mamba").to_bytes()))
+@pytest.mark.parametrize("kind", ["Mamba", "constructor", "__proto__"])
+def test_an_unknown_kind_of_model_is_refused(page, kind):
+    with pytest.raises(RuntimeError, match=f"no kind of model named {kind}"):
+        page.run(BUILD, bytes=list(file_of({}, kind=kind).to_bytes()))
+
+
+def raw_file(header):
+    """A whole file, with the right checksum, around any header."""
+    text = json.dumps(header).encode()
+    rest = struct.pack("<I", len(text)) + text + bytes(-(16 + len(text)) % 8 + 64)
+    return list(struct.pack("<4sII", b"LMTF", 1, zlib.crc32(rest)) + rest)
+
+
+ENTRY = {"name": "a", "dtype": "float32", "shape": [2], "offset": 0}
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        (None, "lists no tensors"),
+        ([], "lists no tensors"),
+        ({}, "lists no tensors"),
+        ({"tensors": [{}]}, "described as undefined"),
+        ({"tensors": [{**ENTRY, "shape": 5}]}, "described as a, float32, 5"),
+        ({"tensors": [{**ENTRY, "shape": [-1]}]}, "described as a, float32, -1"),
+        ({"tensors": [{**ENTRY, "dtype": "constructor"}]}, "described as a, constructor"),
+        ({"tensors": [{**ENTRY, "offset": -8}]}, "cannot begin at -8"),
+        ({"tensors": [{**ENTRY, "offset": 1}]}, "cannot begin at 1"),
+        ({"tensors": [{**ENTRY, "offset": "0"}]}, "cannot begin at 0"),
+        ({"tensors": [{**ENTRY, "shape": [99]}]}, "reaches beyond"),
+        ({"tensors": [{**ENTRY, "dtype": "int8", "shape": [2, 2]}]}, "no tensor a.factors"),
+    ],
+)
+def test_headers_that_make_no_sense_are_refused(page, header, words):
+    with pytest.raises(RuntimeError, match="ModelFileError: ") as found:
+        page.run(READ, bytes=raw_file(header))
+    assert words in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"num_heads": 3}, "8 numbers do not divide into 3 heads"),
+        ({"num_layers": 0}, "num_layers is 0"),
+        ({"hidden_size": "8"}, "hidden_size is 8"),
+        ({"bos_id": None}, "bos_id is null"),
+        ({"eos_id": 9999}, f"eos_id is 9999, with {V} tokens"),
+        ({"norm_epsilon": None}, "norm_epsilon is null"),
+    ],
+)
+def test_configurations_that_fit_no_model_are_refused(page, change, words):
+    file = export_model(models.GPT(**SMALL), TOKENIZER, "a model")
+    config = {**file.config, **change}
+    content = ModelFile(file.kind, file.title, config, None, file.arrays).to_bytes()
+    with pytest.raises(
+        RuntimeError, match="configuration of this model cannot be used"
+    ) as found:
+        page.run(BUILD, bytes=list(content))
+    assert words in str(found.value)
 
 
 # --- what Python refuses to export
@@ -228,6 +284,15 @@ def test_other_models_tokenizers_and_dtypes_are_refused():
         export_model(models.GPT(**SMALL), TOKENIZER, "a model", "int4")
     with pytest.raises(ValueError, match="not a WordPieceTokenizer"):
         export_tokenizer(WordPieceTokenizer(300))
+
+    class Lower(CharacterTokenizer):
+        """Cuts in another way, which a page does not know of."""
+
+    with pytest.raises(ValueError, match="not a Lower"):
+        export_tokenizer(Lower().fit(["abc"]))
+    for title in ("", " ", None, 7):
+        with pytest.raises(ValueError, match="a title is"):
+            export_model(models.GPT(**SMALL), TOKENIZER, title)
 
 
 def test_what_is_not_ready_is_refused():

@@ -203,6 +203,17 @@ def test_a_changed_end_is_read_as_if_the_text_were_new(page, tmp_path, name):
     assert kept == fresh
 
 
+def test_a_cache_that_grows_keeps_what_it_has(page, tmp_path):
+    model = loud(
+        lambda: models.Llama(vocab_size=V, **{**SIZES["Llama"], "context_length": 150})
+    )
+    ids = random_ids(150)
+    (answer,) = page.run(SCORES, path=written(tmp_path, model), texts=[ids])
+    with inference(model):
+        expected = model.double().log_probs(torch.tensor([ids]))[0]
+    torch.testing.assert_close(rows(answer), expected, rtol=0, atol=5e-5)
+
+
 def test_what_is_known_is_not_read_again(page, tmp_path):
     pending = page.run(
         MODEL
@@ -248,6 +259,7 @@ def test_gates_open_as_in_python(page, tmp_path):
     answer = page.run(
         MODEL
         + """
+        reader.keepsGates = true;
         reader.scoresAfter(ids);
         return reader.states.map((layers) => layers[0]);
         """,
@@ -315,17 +327,25 @@ def test_a_model_read_from_an_arpa_file(page, tmp_path):
     torch.testing.assert_close(rows(answer)[finite], expected[finite], rtol=0, atol=1e-3)
 
 
+@pytest.mark.parametrize(("smoothing", "settings"), SMOOTHINGS[:2] + SMOOTHINGS[-1:])
+def test_the_begin_mark_has_no_probability(page, tmp_path, smoothing, settings):
+    path = written(tmp_path, ngram(2, smoothing, settings))
+    (answer,) = page.run(SCORES, path=path, texts=[[0, 258]])
+    assert [row[0] for row in answer] == ["-Infinity", "-Infinity"]
+
+
 # --- choosing
 
 
 SCORE_ROWS = {
     "loud": (torch.randn(50, generator=torch.Generator().manual_seed(0)) * 3).tolist(),
     "ties": [0.0, 1.0, 1.0, 1.0, -2.0, 1.0, 0.0, 0.0],
+    "a share just reached": [math.log(p) for p in (0.5, 0.4, 0.0995, 0.0005)],
     "impossible ones": [-math.inf, 0.5, -math.inf, 0.5, 2.0, -math.inf],
     "one": [3.0],
 }
 CHOICES = list(
-    itertools.product((0.3, 1.0, 1.7), (None, 1, 3, 1000), (1.0, 0.9, 0.5, 0.05, 1e-6))
+    itertools.product((0.3, 1.0, 1.7), (None, 1, 3, 1000), (1.0, 0.999, 0.9, 0.5, 0.05, 1e-6))
 )
 
 

@@ -113,13 +113,39 @@ def test_a_whole_text_of_the_book(page, tokenizers, kjv):
     assert got == tokenizers["byte pairs"].encode(text)
 
 
-def test_half_a_surrogate_pair_becomes_the_replacement_character(page, tokenizers):
-    tokenizer = tokenizers["byte pairs"]
+@pytest.mark.parametrize("kind", ["byte pairs", "characters", "words"])
+def test_half_a_surrogate_pair_becomes_the_replacement_character(page, tokenizers, kind):
+    tokenizer = tokenizers[kind]
     got = page.run(
         "return LMTokenizers.build(settings).encode('a\\ud800b')",
         settings=export_tokenizer(tokenizer),
     )
     assert got == tokenizer.encode("a\ufffdb")
+
+
+@pytest.mark.parametrize("kind", ["byte pairs", "GPT-2"])
+def test_long_runs_without_a_space(page, tokenizers, kind):
+    draw = random.Random(2)
+    texts = ["a" * 2000, "ab" * 1000, "太初有道" * 500, "".join(draw.choices("aein", k=3000))]
+    code = "return texts.map((text) => LMTokenizers.build(settings).encode(text))"
+    got = page.run(code, settings=export_tokenizer(tokenizers[kind]), texts=texts)
+    assert got == [tokenizers[kind].encode(text) for text in texts]
+
+
+def test_pairs_that_spell_the_same_are_joined_in_the_order_of_python(page):
+    # abc is made of a + bc first, and of ab + c later, so both share an id, and a join can make
+    # a pair that was learnt before the one that is being joined.
+    letters = [("b", "c"), ("a", "bc"), ("abc", "d"), ("a", "b"), ("ab", "c"), ("c", "a")]
+    tokenizer = BytePairTokenizer.from_merges(letters)
+    draw = random.Random(3)
+    texts = ["".join(draw.choices("abcd", k=draw.randrange(1, 30))) for _ in range(3000)]
+    got = page.run(
+        "const tokenizer = LMTokenizers.build(settings);"
+        "return texts.map((text) => tokenizer.encode(text))",
+        settings=export_tokenizer(tokenizer),
+        texts=texts,
+    )
+    assert got == [tokenizer.encode(text) for text in texts]
 
 
 def test_tokens_have_labels_that_can_be_seen(page, tokenizers):
@@ -134,6 +160,7 @@ def test_tokens_have_labels_that_can_be_seen(page, tokenizers):
     assert labels == ["<s>", "</s>", "␣", "a", "⏎", "⇥", "U+200B", "‹C3›", "‹A9›"]
 
 
-def test_an_unknown_kind_is_refused(page):
-    with pytest.raises(RuntimeError, match="no kind of tokenizer named wordpiece"):
-        page.run("return LMTokenizers.build({ kind: 'wordpiece' })")
+@pytest.mark.parametrize("kind", ["wordpiece", "constructor", "__proto__"])
+def test_an_unknown_kind_is_refused(page, kind):
+    with pytest.raises(RuntimeError, match=f"no kind of tokenizer named {kind}"):
+        page.run("return LMTokenizers.build({ kind })", kind=kind)

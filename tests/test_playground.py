@@ -5,6 +5,8 @@ The pages of the book are opened by test_site.py, when there is a built site.
 
 import html
 import re
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +14,11 @@ import torch
 from browsing import AXE, Visit, serving
 
 from lmtutor import models
+from lmtutor.decoding import Sample, generate, generate_text
+from lmtutor.layers import LSTMCell
 from lmtutor.models import NgramModel, WordVectors
-from lmtutor.tokenizers import BytePairTokenizer, CharacterTokenizer, WordTokenizer
+from lmtutor.models.language_model import inference
+from lmtutor.tokenizers import BytePairTokenizer, CharacterTokenizer, Vocabulary, WordTokenizer
 from lmtutor.widgets import (
     ContextExplorer,
     GateExplorer,
@@ -88,6 +93,13 @@ def make_all():
     }
 
 
+def stored_in_eight_bits(model):
+    """The model as a page has it."""
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(Path(folder) / "model", torch.int8)
+        return type(model).load(Path(folder) / "model")
+
+
 KINDS = ("playground", "heads", "temperature", "gates", "contexts", "tokens", "map")
 SHOWN = "document.querySelector('main').lastElementChild"
 ROOT = f"{SHOWN}.shadowRoot"
@@ -126,7 +138,9 @@ def link(folder, shown):
 
 def settle(page):
     """Wait until the element has answered all that it was asked."""
-    page.wait_for_function(f"{SHOWN}.hasAttribute('ready') && !{SHOWN}.hasAttribute('busy')")
+    page.wait_for_selector(
+        "main > [ready]:not([busy])"
+    )  # no function: a strict policy forbids it
 
 
 def texts(page, selector):
@@ -151,7 +165,7 @@ def settings_of(page, **sliders):
 def written_by(page):
     """Press the button, and give what each model wrote."""
     page.get_by_role("button", name="Write on").click()
-    page.wait_for_function(f"!{SHOWN}.hasAttribute('writing') && !{SHOWN}.hasAttribute('busy')")
+    page.wait_for_selector("main > [ready]:not([busy]):not([writing])")
     return texts(page, ".text")
 
 
@@ -231,6 +245,29 @@ def test_what_is_typed_is_never_read_as_html(browser, folder, name):
         assert visit.faults == []
         assert visit.page.evaluate(f"{ROOT}.querySelectorAll('img, script').length") == 0
         assert visit.page.title() == name
+
+
+def test_tokens_are_never_read_as_html(browser, tmp_path):
+    attack = "<img src=x onerror='document.title=1'>"
+    tokenizer = WordTokenizer().fit([attack.replace(" ", "-")])
+    tokenizer._vocabulary = Vocabulary([*tokenizer.vocabulary, attack])
+    model = models.GPT(
+        vocab_size=tokenizer.vocab_size,
+        context_length=9,
+        hidden_size=8,
+        num_layers=1,
+        num_heads=1,
+    )
+    with torch.no_grad():
+        model.norm.bias.fill_(1.0)
+        model.embedding.weight[-1] = 9.0  # it says nothing else
+    Playground({"GPT": (model, tokenizer)}, "img").save_page(tmp_path / "tokens.html", "tokens")
+    with Visit(browser, (tmp_path / "tokens.html").as_uri()) as visit:
+        settle(visit.page)
+        assert attack.replace(" ", "␣") in texts(visit.page, ".bars .name")
+        assert attack in written_by(visit.page)[0]
+        assert visit.faults == []
+        assert visit.page.evaluate(f"{ROOT}.querySelectorAll('img').length") == 0
 
 
 def test_paper_has_the_results_and_no_controls(browser, folder):
@@ -330,13 +367,15 @@ def test_it_can_be_used_with_the_keyboard_alone(browser, folder):
         settle(page)
         assert page.evaluate(f"{ROOT}.activeElement.textContent") == "Write on"
         assert all(text.startswith(f"{PROMPT} unto") for text in texts(page, ".text"))
-        words = texts(page, "section p[role=status]")
+        words = texts(page, "section > p:last-child")
         page.evaluate(f"{ROOT}.querySelector('.tokens [aria-pressed=true]').focus()")
         page.keyboard.press("ArrowLeft")
-        assert texts(page, "section p[role=status]") != words
+        assert texts(page, "section > p:last-child") != words
         page.evaluate(f"{ROOT}.querySelector('.heads [aria-pressed=true]').focus()")
+        page.keyboard.press("ArrowDown")
+        assert texts(page, "section > p:last-child")[-1].startswith("Layer 2, head 1: token")
         page.keyboard.press("End")
-        assert texts(page, "section p[role=status]")[0].startswith("Layer 2, head 2: token")
+        assert texts(page, "section > p:last-child")[-1].startswith("Layer 2, head 2: token")
 
 
 def test_results_are_announced_once_the_reader_rests(browser, folder):
@@ -348,23 +387,294 @@ def test_results_are_announced_once_the_reader_rests(browser, folder):
         visit.page.wait_for_function(f"/GPT wrote \\d+ tokens/.test({said})")
 
 
-def test_stop_stops(browser, folder):
-    with Visit(browser, (folder / "playground.html").as_uri()) as visit:
+def long_winded(tmp_path, browser):
+    """A page with a GPT that takes its time and never ends by itself."""
+    model = gpt(context_length=256, hidden_size=192, num_layers=4, num_heads=4, tied=False)
+    with torch.no_grad():
+        model.output.weight[TOKENIZER.eos_id] = 0
+        model.norm.bias.fill_(3.0)
+        model.output.weight[5:].abs_()
+    Playground({"GPT": (model, TOKENIZER)}, PROMPT).save_page(tmp_path / "long.html", "long")
+    return Visit(browser, (tmp_path / "long.html").as_uri())
+
+
+def set_length(page, tokens):
+    page.get_by_label("Tokens to write").evaluate(
+        "(input, value) => { input.max = value; input.value = value; }", tokens
+    )
+
+
+def test_stop_stops_and_leaves_the_focus_somewhere(browser, tmp_path):
+    with long_winded(tmp_path, browser) as visit:
         page = visit.page
         settle(page)
-        settings_of(page, Temperature=2, Top_p=1)
-        page.get_by_label("Tokens to write").evaluate("(input) => { input.value = 200; }")
+        set_length(page, 2000)
+        page.get_by_role("button", name="Write on").click()
+        page.wait_for_function(f"{ROOT}.querySelector('.text').textContent.length > 40")
+        page.get_by_role("button", name="Stop").focus()
+        page.keyboard.press("Enter")
+        settle(page)
+        first = texts(page, ".text")
+        page.wait_for_timeout(150)
+        assert texts(page, ".text") == first
+        assert page.get_by_role("button", name="Stop").is_disabled()
+        assert page.evaluate(f"{ROOT}.activeElement.textContent") == "Write on"
+
+
+def test_the_page_stays_free_while_a_model_writes(browser, tmp_path):
+    with long_winded(tmp_path, browser) as visit:
+        page = visit.page
+        settle(page)
+        set_length(page, 2000)
+        page.get_by_role("button", name="Write on").click()
+        turns = page.evaluate(
+            """new Promise((resolve) => {
+              let turns = 0;
+              const channel = new MessageChannel();
+              channel.port1.onmessage = () => { turns++; channel.port2.postMessage(0); };
+              channel.port2.postMessage(0);
+              setTimeout(() => resolve(turns), 500);
+            })"""
+        )
+        assert page.evaluate(f"{SHOWN}.hasAttribute('writing')")
+        assert turns > 5
+
+
+def test_a_new_question_ends_the_one_before(browser, tmp_path):
+    with long_winded(tmp_path, browser) as visit:
+        page = visit.page
+        settle(page)
+        set_length(page, 2000)
+        page.get_by_role("button", name="Write on").click()
+        page.wait_for_function(f"{ROOT}.querySelector('.text').textContent.length > 40")
+        page.get_by_label("Your prompt").fill("another prompt")
+        page.wait_for_timeout(200)
+        settle(page)
+        assert not page.evaluate(f"{SHOWN}.hasAttribute('writing')")
+        (left,) = texts(page, ".text")
+        assert left.startswith(PROMPT)  # the prompt that was read, not the one typed since
+        set_length(page, 20)
+        assert written_by(page)[0].startswith("another prompt")
+
+
+def test_writing_begins_although_a_key_was_just_pressed(browser, tmp_path):
+    with long_winded(tmp_path, browser) as visit:
+        page = visit.page
+        settle(page)
+        set_length(page, 20)
         page.evaluate(
             f"""(() => {{
-              const [go, stop] = {ROOT}.querySelectorAll(".controls > button");
-              go.click();
-              setTimeout(() => stop.click(), 15);
+              const field = {ROOT}.querySelector("textarea");
+              field.value = "go";
+              field.dispatchEvent(new Event("input"));
+              {ROOT}.querySelector("button.main").click();
             }})()"""
         )
-        page.wait_for_timeout(100)
+        page.wait_for_timeout(200)
+        page.wait_for_selector("main > [ready]:not([busy]):not([writing])")
+        (text,) = texts(page, ".text")
+        assert text.startswith("go")
+        assert len(text) > 10
+
+
+def test_an_element_that_was_taken_away_at_work_comes_back_at_rest(browser, tmp_path):
+    with long_winded(tmp_path, browser) as visit:
+        page = visit.page
         settle(page)
+        set_length(page, 2000)
+        page.get_by_role("button", name="Write on").click()
+        page.wait_for_function(f"{ROOT}.querySelector('.text').textContent.length > 20")
+        page.evaluate(
+            f"""(() => {{
+              const shown = {SHOWN};
+              const around = shown.parentElement;
+              shown.remove();
+              around.append(shown);
+            }})()"""
+        )
+        page.wait_for_selector("main > [ready]:not([busy]):not([writing])")
         assert page.get_by_role("button", name="Stop").is_disabled()
-        assert page.get_by_role("button", name="Write on").is_enabled()
+
+
+def test_the_text_is_that_of_python_to_the_last_token(browser, folder):
+    with Visit(browser, (folder / "playground.html").as_uri()) as visit:
+        settle(visit.page)
+        settings_of(visit.page, Temperature=0)
+        got = written_by(visit.page)
+    for text, model in zip(got, (COUNTS, LSTM, gpt()), strict=True):
+        expected = PROMPT + generate_text(model, TOKENIZER, PROMPT, 60)
+        ended = len(generate(model, TOKENIZER.encode(PROMPT), 60)) < 60 + len(
+            TOKENIZER.encode(PROMPT)
+        )
+        if model is not COUNTS:  # 8 bits round the networks, and a text may go another way
+            stored = stored_in_eight_bits(model)
+            expected = PROMPT + generate_text(stored, TOKENIZER, PROMPT, 60)
+            ended = len(generate(stored, TOKENIZER.encode(PROMPT), 60)) < 60 + len(
+                TOKENIZER.encode(PROMPT)
+            )
+        assert text == expected + " ■" * ended
+
+
+def test_settings_count_when_writing(browser, folder):
+    with Visit(browser, (folder / "playground.html").as_uri()) as visit:
+        settle(visit.page)
+        settings_of(visit.page, Temperature=2, Top_p=1)
+        loose = written_by(visit.page)
+        settings_of(visit.page, Temperature=2, Top_k=1)
+        strict = written_by(visit.page)
+        settings_of(visit.page, Temperature=0, Top_k=0)
+        assert written_by(visit.page) == strict
+        assert loose != strict
+
+
+def test_pictures_and_words_show_the_chosen_head(browser, folder):
+    model = stored_in_eight_bits(gpt())
+    ids = [0, *TOKENIZER.encode(PROMPT)]
+    with inference(model):
+        weights = model.attention_weights(torch.tensor([ids]))[:, 0]  # (L, H, T, T)
+    with Visit(browser, (folder / "heads.html").as_uri()) as visit:
+        settle(visit.page)
+        for layer, head in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            visit.page.evaluate(
+                f"{ROOT}.querySelectorAll('.heads button')[{2 * layer + head}].click()"
+            )
+            labels = visit.page.evaluate(
+                f"""Array.from({ROOT}.querySelectorAll(".tokens button"),
+                      (button) => button.getAttribute("aria-label"))"""
+            )
+            looks = weights[layer, head, -1].tolist()
+            for label, weight in zip(labels, looks, strict=True):
+                assert abs(float(label.rsplit(", ")[1].removesuffix("%")) - 100 * weight) < 0.51
+            dark = visit.page.evaluate(
+                f"""(() => {{
+                  const canvas = {ROOT}.querySelectorAll("canvas")[{2 * layer + head}];
+                  const context = canvas.getContext("2d");
+                  const last = [0, canvas.height - 1, canvas.width, 1];
+                  const {{ data }} = context.getImageData(...last);
+                  return Array.from({{ length: canvas.width }}, (_, at) => data[4 * at]);
+                }})()"""
+            )
+            for pixel, weight in zip(dark, looks, strict=True):
+                assert abs(pixel - (255 + (27 - 255) * weight**0.5)) < 2.5
+
+
+def test_gates_and_entropy_are_those_of_python(browser, folder):
+    model = stored_in_eight_bits(LSTM)
+    ids = [0, *TOKENIZER.encode(PROMPT)]
+    with inference(model):
+        cell = LSTMCell.from_torch(model.recurrent)
+        seen = cell.watch(model.embedding(torch.tensor([ids])))
+    with Visit(browser, (folder / "gates.html").as_uri()) as visit:
+        settle(visit.page)
+        rows = visit.page.evaluate(
+            f"""Array.from({ROOT}.querySelectorAll("tbody tr"),
+                  (row) => Array.from(row.cells, (cell) => cell.textContent))"""
+        )
+    for (title, *cells), name in zip(rows, ("forget", "input", "output", "cell"), strict=True):
+        assert title.startswith(name)
+        expected = seen[name][0, :, 3].tolist()
+        assert [float(cell) for cell in cells] == pytest.approx(expected, abs=0.0051)
+    model = stored_in_eight_bits(gpt())
+    with inference(model):
+        log_probs = model.next_log_probs(torch.tensor([[0, *TOKENIZER.encode(PROMPT)]]))[
+            0
+        ].clone()
+        log_probs[0] = -torch.inf
+    with Visit(browser, (folder / "temperature.html").as_uri()) as visit:
+        settle(visit.page)
+        settings_of(visit.page, Temperature=1, Top_p=0.5)
+        (words,) = [text for text in texts(visit.page, "p") if "entropy" in text]
+        kept = Sample(1.0, top_p=0.5).probabilities(log_probs)
+        given = Sample().probabilities(log_probs)
+        bits = [-(p[p > 0] * p[p > 0].log2()).sum().item() for p in (kept, given)]
+        assert f"{int((kept > 0).sum())} of {V - 1} tokens can be drawn" in words
+        assert f"{bits[0]:.2f} bits; as the model gives it, {bits[1]:.2f} bits" in words
+        struck = texts(visit.page, ".bars .faded .name")
+        assert len(struck) == max(0, 16 - int((kept > 0).sum()))
+
+
+def test_tokens_are_counted_in_bytes(browser, folder):
+    with Visit(browser, (folder / "tokens.html").as_uri()) as visit:
+        settle(visit.page)
+        visit.page.get_by_label("A text in any language").fill("the 王")
+        visit.page.wait_for_timeout(150)
+        settle(visit.page)
+        said = texts(visit.page, "section p.soft")
+    assert said[0] == "2 tokens for 7 bytes, 3.50 bytes per token; 1 unknown, and lost"
+    assert said[1].startswith("7 tokens for 7 bytes, 1.00 bytes per token")
+
+
+def test_two_outputs_of_a_notebook_share_scripts_and_models(browser, tmp_path):
+    """The second brings everything again, and the first goes on working."""
+    first, second = make_playground()._repr_html_(), make_playground("go")._repr_html_()
+    page = (
+        f'<!doctype html><html lang="en"><title>two</title><body><main>{first}{second}</main>'
+    )
+    (tmp_path / "two.html").write_text(page, encoding="utf-8")
+    with Visit(browser, (tmp_path / "two.html").as_uri()) as visit:
+        visit.page.wait_for_function(
+            "document.querySelectorAll('[ready]:not([busy])').length === 2"
+        )
+        heads = visit.page.evaluate(
+            """Array.from(document.querySelectorAll("lm-playground"),
+                 (shown) => shown.shadowRoot.querySelectorAll("canvas").length)"""
+        )
+        assert heads == [4, 4]
+        assert visit.page.evaluate("LMModels.loading.size") == 3
+        assert visit.page.evaluate("LMModels.texts.size") == 0
+        assert visit.faults == []
+
+
+def test_what_is_not_near_the_window_is_not_loaded(browser, tmp_path):
+    shown = (
+        make_playground()._repr_html_().replace("<lm-", '<div style="height:9000px"></div><lm-')
+    )
+    (tmp_path / "far.html").write_text(
+        f'<!doctype html><html lang="en"><title>far</title><main>{shown}</main>'
+    )
+    with Visit(browser, (tmp_path / "far.html").as_uri()) as visit:
+        visit.page.wait_for_timeout(200)
+        assert visit.page.evaluate("LMModels.loading.size") == 0
+        visit.page.locator("lm-playground").scroll_into_view_if_needed()
+        settle(visit.page)
+
+
+def test_a_theme_switch_repaints_and_lets_the_model_write(browser, tmp_path):
+    with long_winded(tmp_path, browser) as visit:
+        page = visit.page
+        settle(page)
+        pixel = (
+            f"{ROOT}.querySelector('canvas').getContext('2d').getImageData(0, 0, 1, 1).data[0]"
+        )
+        light = page.evaluate(pixel)
+        set_length(page, 2000)
+        page.get_by_role("button", name="Write on").click()
+        page.wait_for_function(f"{ROOT}.querySelector('.text').textContent.length > 40")
+        page.evaluate("document.body.style.cssText = 'background:#111;color:#eee'")
+        page.wait_for_function(f"{pixel} !== {light}")
+        assert page.evaluate(f"{SHOWN}.hasAttribute('writing')")
+
+
+def test_results_are_announced_seldom(browser, folder):
+    for name in ("playground", "temperature", "map"):
+        with Visit(browser, (folder / f"{name}.html").as_uri()) as visit:
+            settle(visit.page)
+            visit.page.wait_for_timeout(900)
+            visit.page.evaluate(
+                f"""(() => {{
+                  window.said = 0;
+                  const count = () => window.said++;
+                  const all = {{ childList: true, characterData: true, subtree: true }};
+                  const lives = "[role=status], [aria-live], output";
+                  for (const live of {ROOT}.querySelectorAll(lives)) {{
+                    new MutationObserver(count).observe(live, all);
+                  }}
+                }})()"""
+            )
+            visit.page.locator("textarea, input[type=search]").first.focus()
+            visit.page.keyboard.type("kings go on", delay=40)
+            visit.page.wait_for_timeout(1500)
+            assert visit.page.evaluate("window.said") <= 2, name
 
 
 def test_the_colours_follow_the_page(browser, folder):
@@ -516,9 +826,9 @@ def test_typing_stays_smooth_at_128_tokens(browser, tmp_path, tell):
         field.focus()
         page.keyboard.press("Control+End")
         blocked = []
-        for letter in " and h":
+        for letter in " and":
             tries = []
-            for _ in range(3):  # what else the machine does can only add to the time
+            for _ in range(5):  # what else the machine does can only add to the time
                 page.evaluate("void (window.longest.length = 0)")
                 page.keyboard.type(letter)
                 page.wait_for_timeout(200)
@@ -542,7 +852,7 @@ def test_a_cell_of_a_notebook_holds_all_it_needs():
     shown = make_playground()
     output = shown._repr_html_()
     for source in element.script_sources().values():
-        assert source.replace("</script", "<\\/script") in output
+        assert source in output
     assert output.count("LMModels.register(") == 3
     assert "src=" not in output.replace("request.src = ", "")
     assert repr(shown).startswith("<Playground: counts-")
@@ -568,15 +878,16 @@ def test_titles_and_prompts_are_escaped():
     shown = Playground({attack: (COUNTS, TOKENIZER)}, prompt=attack)
     output = shown._repr_html_()
     assert "<img" not in output
-    assert output.count("</script>") == len(element.SCRIPTS) + 1
+    assert output.count("</script>") == 1 + 1  # those of the package, and the model
 
 
 def test_prompts_that_no_field_holds_are_refused():
     pair = {"Counts": (COUNTS, TOKENIZER)}
-    with pytest.raises(
-        ValueError, match="has 2001 characters, and the field on the page holds"
-    ):
+    with pytest.raises(ValueError, match="has 2001 characters as browsers count them"):
         Playground(pair, "a" * 2001)
+    with pytest.raises(ValueError, match="has 4000 characters as browsers count them"):
+        Playground(pair, "🎉" * 2000)
+    assert Playground(pair, "a\r\nb\rc").prompt == "a\nb\nc"
     with pytest.raises(ValueError, match="lone surrogate"):
         Playground(pair, "\ud800")
     with pytest.raises(ValueError, match="not int"):
@@ -585,6 +896,8 @@ def test_prompts_that_no_field_holds_are_refused():
         Playground({})
     with pytest.raises(ValueError, match="give each model with its tokenizer"):
         Playground({"Counts": COUNTS})
+    with pytest.raises(ValueError, match=r"as in \{'GPT': ...\}, not a list"):
+        Playground([(COUNTS, TOKENIZER)])
 
 
 def test_explorers_refuse_what_they_cannot_show():
@@ -594,6 +907,18 @@ def test_explorers_refuse_what_they_cannot_show():
         GateExplorer((gpt(), TOKENIZER), PROMPT)
     with pytest.raises(ValueError, match="unit is 12, and the units are numbered from 0 to 11"):
         GateExplorer((LSTM, TOKENIZER), PROMPT, unit=12)
+    for unit in (1.5, "3", True):
+        with pytest.raises(ValueError, match="numbered from 0 to 11"):
+            GateExplorer((LSTM, TOKENIZER), PROMPT, unit=unit)
+    with pytest.raises(ValueError, match="longest is 2.5"):
+        ContextExplorer(TEXTS, WORDS, PROMPT, longest=2.5)
+    with pytest.raises(ValueError, match="documents is one string"):
+        ContextExplorer("the king", WORDS, PROMPT)
+    with pytest.raises(ValueError, match="BytePairTokenizer cuts none"):
+        ContextExplorer(TEXTS, TOKENIZER, PROMPT)
+    flat = WordVectors(["a", "b", "c"], torch.ones(3, 1))
+    with pytest.raises(ValueError, match="a map needs two"):
+        WordMap(flat, flat.words, "a")
     with pytest.raises(ValueError, match="longest is 0"):
         ContextExplorer(TEXTS, WORDS, PROMPT, longest=0)
     with pytest.raises(ValueError, match="no documents"):
@@ -636,7 +961,7 @@ def test_contexts_on_the_page_are_those_of_python(browser, folder):
     for length, row in enumerate(rows, 1):
         found = continuations(np.array(tokens), ids[-length:])
         total = found.total()
-        assert row[2] == ("once" if total == 1 else f"{total} times")
+        assert row[2] == (["never", "once"][total] if total < 2 else f"{total} times")
         for token, count in found.items():
             assert f"{WORDS.vocabulary[token]} {count}" in row[3]
 

@@ -96,6 +96,15 @@ class CausalTransformer(NeuralLanguageModel):
             like=next(self.parameters()),
         )
 
+    def cut_to_context(self, ids: list[int]) -> list[int]:
+        """The ids without their beginning, if they are too many for the context: whole halves
+        of that are left out, as by a reader that got them one by one.
+        """
+        assert self.context_length is not None
+        half = max(1, self.context_length // 2)
+        too_many = len(ids) - self.context_length
+        return ids[-(-too_many // half) * half :] if too_many > 0 else ids
+
     def start_reading(self, batch_size: int) -> Reader:
         """A reader with a cache: it computes each token once, and no gradients.
 
@@ -121,7 +130,7 @@ class _CacheReader(Reader):
         windows = [old + more for old, more in zip(self.windows, new, strict=True)]
         # What pads a short text stands behind its window, and needs room there as well.
         if max(self.cache.lengths) + max(map(len, new)) > self.cache.max_length:
-            windows = new = [self._cut(window) for window in windows]
+            windows = new = [self.model.cut_to_context(window) for window in windows]
             self.cache.clear()
         log_probs = self._read(new)
         self.windows = windows
@@ -131,12 +140,6 @@ class _CacheReader(Reader):
         check_rows(rows, len(self.windows))
         self.cache.select(rows)
         self.windows = [self.windows[row] for row in rows.tolist()]
-
-    def _cut(self, window: list[int]) -> list[int]:
-        """Without its beginning, if it is too long for the context: whole halves of that."""
-        half = max(1, self.cache.max_length // 2)
-        too_many = len(window) - self.cache.max_length
-        return window[-(-too_many // half) * half :] if too_many > 0 else window
 
     @torch.no_grad()  # what is kept is written over
     def _read(self, rows: list[list[int]]) -> Tensor:

@@ -6,8 +6,8 @@
  * that stands in the page, or else models/NAME.js beside this script, which is asked for once the element is near the
  * window. What stands between the tags of an element is shown where no script runs, and where something went wrong.
  *
- * Text is never read as HTML, no style or script is made from text, and nothing is fetched: a page that allows its own
- * scripts alone (Content-Security-Policy) shows all of it.
+ * Text is never read as HTML, and no script is made from text: a page that allows its own scripts alone
+ * (Content-Security-Policy) shows all of it. Nothing is asked of another host.
  */
 
 /**
@@ -29,55 +29,74 @@
 
 // eslint-disable-next-line no-var -- a page may load this script twice, once for each notebook cell
 var LMModels = /** @type {ModelShelf} */ (
-  /** @type {any} */ (globalThis).LMModels ??
-    (() => {
-      "use strict";
-      const script = /** @type {HTMLScriptElement | null} */ (document.currentScript);
-      const folder = script?.src ? new URL("models/", script.src) : null;
-      /** Models that came but were not asked for yet, in base64. @type {Map<string, string>} */
-      const texts = new Map();
-      /** @type {Map<string, Promise<Loaded>>} */
-      const loading = new Map();
+  (() => {
+    "use strict";
+    const script = /** @type {HTMLScriptElement | null} */ (document.currentScript);
+    const folder = script?.src ? new URL("models/", script.src) : null;
+    /** Models that came but were not asked for yet, in base64. @type {Map<string, string>} */
+    const texts = new Map();
+    /** @type {Map<string, Promise<Loaded>>} */
+    const loading = new Map();
 
-      /** @param {string} name */
-      function fetchText(name) {
-        return new Promise((resolve, reject) => {
-          const fault = () => reject(new LMModelFile.ModelFileError(`The model file ${name}.js could not be loaded.`));
-          if (texts.has(name)) return resolve(undefined);
-          if (!folder || !/^[\w.-]+$/.test(name)) return fault();
-          const request = document.createElement("script");
-          request.src = new URL(`${name}.js`, folder).href;
-          request.onload = () => (texts.has(name) ? resolve(undefined) : fault());
-          request.onerror = fault;
-          document.head.append(request);
-        });
-      }
+    /** Scripts of models that were asked for and have not come yet. @type {Set<string>} */
+    const awaited = new Set();
 
-      /** @param {string} name @returns {Promise<Loaded>} */
-      async function build(name) {
-        await fetchText(name);
-        const bytes = LMModelFile.fromBase64(texts.get(name) ?? "");
-        texts.delete(name);
-        await LMPage.pause();
-        const file = LMModelFile.readModelFile(bytes);
-        await LMPage.pause();
+    /** Keep what a script brings, unless it is there already. @param {string} name @param {string} base64 */
+    function register(name, base64) {
+      if (awaited.delete(name) || !loading.has(name)) texts.set(name, base64);
+    }
+
+    /** @param {string} name */
+    function fetchText(name) {
+      return new Promise((resolve, reject) => {
+        const fault = () => reject(new LMModelFile.ModelFileError(`The model file ${name}.js could not be loaded.`));
+        if (texts.has(name)) return resolve(undefined);
+        if (!folder || !/^[\w.-]+$/.test(name)) return fault();
+        awaited.add(name);
+        const request = document.createElement("script");
+        request.src = new URL(`${name}.js`, folder).href;
+        request.onload = () => (texts.has(name) ? resolve(undefined) : fault());
+        request.onerror = fault;
+        document.head.append(request);
+      });
+    }
+
+    /** @param {string} name @returns {Promise<Loaded>} */
+    async function build(name) {
+      await fetchText(name);
+      const bytes = LMModelFile.fromBase64(texts.get(name) ?? "");
+      texts.delete(name);
+      await LMPage.pause();
+      const file = LMModelFile.readModelFile(bytes);
+      await LMPage.pause();
+      try {
         const isModel = !["Tokenizer", "Text", "WordMap"].includes(file.kind);
         const model = isModel ? LMEngine.buildModel(file) : null;
-        const tokenizer = file.tokenizer ? LMTokenizers.build(file.tokenizer) : /** @type {any} */ (null);
+        const tokenizer = file.kind === "WordMap" ? /** @type {any} */ (null) : LMTokenizers.build(file.tokenizer);
+        if (model && model.vocabSize !== tokenizer.vocabSize) {
+          throw new LMModelFile.ModelFileError(
+            `The model has ${model.vocabSize} tokens and its tokenizer ${tokenizer.vocabSize}; export the model again.`,
+          );
+        }
         return { ...file, model, tokenizer };
+      } catch (error) {
+        if (error instanceof LMModelFile.ModelFileError) throw error;
+        throw new LMModelFile.ModelFileError(`The model file ${name} does not hold what its model needs (${error}).`);
       }
+    }
 
-      /** @param {string} name */
-      function load(name) {
-        const known = loading.get(name);
-        if (known) return known;
-        const promise = build(name);
-        loading.set(name, promise);
-        return promise;
-      }
+    /** @param {string} name */
+    function load(name) {
+      const known = loading.get(name);
+      if (known) return known;
+      const promise = build(name);
+      loading.set(name, promise);
+      promise.catch(() => loading.delete(name)); // who asks again may be luckier
+      return promise;
+    }
 
-      return { texts, loading, load, register: (name, base64) => void texts.set(name, base64) };
-    })()
+    return { texts, loading, load, register };
+  })()
 );
 
 // eslint-disable-next-line no-var -- as above
@@ -152,7 +171,7 @@ var LMPage = (() => {
   function slider(name, { min, max, step, value, show = String }, changed) {
     const id = newId();
     const input = el("input", { type: "range", id, min, max, step, value });
-    const output = el("output", { for: id }, show(value));
+    const output = el("span", { class: "value", "aria-hidden": "true" }, show(value)); // the input says it
     input.addEventListener("input", () => {
       output.textContent = show(Number(input.value));
       input.setAttribute("aria-valuetext", show(Number(input.value)));
@@ -212,6 +231,8 @@ var LMPage = (() => {
       get value() {
         return /** @type {string} */ (field.value);
       },
+      /** Forget the change that was still to be told. */
+      settle: () => clearTimeout(timer),
     };
   }
 
@@ -245,8 +266,9 @@ var LMPage = (() => {
   /**
    * Arrow keys move among buttons of which one can be reached with the tab key.
    * @param {HTMLElement} group @param {string} label @param {(place: number) => void} choose
+   * @param {number} [columns] how many buttons are in a row, where up and down move by rows
    */
-  function toolbar(group, label, choose) {
+  function toolbar(group, label, choose, columns = 1) {
     group.setAttribute("role", "toolbar");
     group.setAttribute("aria-label", label);
     group.addEventListener("keydown", (event) => {
@@ -254,9 +276,9 @@ var LMPage = (() => {
       const place = buttons.indexOf(/** @type {HTMLElement} */ (event.target));
       const steps = /** @type {Record<string, number>} */ ({
         ArrowRight: 1,
-        ArrowDown: 1,
+        ArrowDown: columns,
         ArrowLeft: -1,
-        ArrowUp: -1,
+        ArrowUp: -columns,
         Home: -buttons.length,
         End: buttons.length,
       });
@@ -293,7 +315,7 @@ var LMPage = (() => {
     .columns { align-items: stretch; margin-top: 0.8rem; }
     .columns > section { flex: 1 1 12rem; min-width: 0; }
     .control { display: grid; grid-template-columns: 1fr auto; gap: 0 0.5rem; flex: 1 1 9rem; min-width: 0; }
-    .control > label, .control > output { white-space: nowrap; }
+    .control > label, .control > .value { white-space: nowrap; }
     .control.wide { flex-basis: 100%; }
     .control > textarea, .control > input, .control > select { grid-column: 1 / -1; }
     label, .title { font-weight: 600; }
@@ -328,7 +350,7 @@ var LMPage = (() => {
     .tokens > .odd { background: color-mix(in srgb, var(--line) 22%, var(--paper)); }
     .tokens sub { color: var(--soft); margin-left: 0.2rem; }
     .tokens > [aria-pressed="true"] { border-color: var(--ink); font-weight: 700; }
-    .heads { display: grid; gap: 4px; justify-content: start; }
+    .heads { display: grid; gap: 4px; justify-content: start; overflow-x: auto; padding: 4px; }
     .heads button { padding: 2px; line-height: 0; }
     .heads button[aria-pressed="true"] { outline: 3px solid var(--strong); }
     .heads canvas { width: 56px; height: 56px; image-rendering: pixelated; }
@@ -346,7 +368,17 @@ var LMPage = (() => {
       .stacked tr { border-bottom: 1px solid var(--line); padding: 0.3rem 0; }
     }
     @media (prefers-reduced-motion: no-preference) { .bars .bar::before { transition: width 0.15s; } }
-    @media print { .controls { display: none; } .box { border: 0; padding: 0; } }
+    @media (forced-colors: active) {
+      .bars .bar::before { forced-color-adjust: none; background: CanvasText; }
+      .tokens > button, td.cell, .heads canvas { forced-color-adjust: none; color: var(--ink); }
+      .tokens > [aria-pressed="true"] { outline: 3px solid Highlight; }
+    }
+    @media print {
+      :host([dark]) { --paper: #ffffff; --ink: #1b1b1b; --soft: #595959; --line: #767676; --strong: #0b5cad; --warm: #ffb454; }
+      .controls { display: none; }
+      .box { border: 0; padding: 0; }
+      .bars .bar::before, .tokens > button, td.cell, .heads canvas { print-color-adjust: exact; }
+    }
   `;
 
   /** @param {ShadowRoot} root */
@@ -398,10 +430,12 @@ var LMPage = (() => {
       );
       nearby.observe(this);
       this.watching.push(() => nearby.disconnect());
+      if (this.loaded.length) this.update(); // it was taken away, perhaps at work, and is back
     }
 
     disconnectedCallback() {
       this.question++;
+      this.removeAttribute("busy");
       for (const stop of this.watching.splice(0)) stop();
     }
 
@@ -410,7 +444,7 @@ var LMPage = (() => {
         const isDark = standsOnDark(this.parentElement ?? this);
         if (isDark === this.hasAttribute("dark")) return;
         this.toggleAttribute("dark", isDark);
-        if (this.loaded.length) this.update(); // pictures are painted in the colours of the ground
+        this.repaint();
       };
       const observer = new MutationObserver(follow);
       const attributeFilter = [
@@ -440,6 +474,7 @@ var LMPage = (() => {
       if (this.loaded.length) return;
       try {
         const names = (this.getAttribute("models") ?? "").split(/\s+/).filter(Boolean);
+        if (!names.length) throw new LMModelFile.ModelFileError("This element names no models.");
         this.loaded = await Promise.all(names.map((name) => LMModels.load(name)));
         this.box.replaceChildren(...this.build());
         this.update();
@@ -465,6 +500,9 @@ var LMPage = (() => {
 
     /** Work out anew what is shown. */
     update() {}
+
+    /** Draw again what takes the colours of the ground. */
+    repaint() {}
 
     /** Ask for `work`; what an earlier question is still doing ends. @param {(isCurrent: () => boolean) => Promise<void>} work */
     async ask(work) {
@@ -510,23 +548,24 @@ var LMPage = (() => {
 
   /** Where the heads of a transformer look: a picture of each head, and the tokens in the colour of one. */
   class AttentionView {
-    /** @param {Loaded} loaded */
-    constructor(loaded) {
+    /** @param {Loaded} loaded @param {(words: string) => void} announce */
+    constructor(loaded, announce) {
+      this.announce = announce;
       this.tokenizer = loaded.tokenizer;
       const { num_layers: layers, num_heads: heads } = loaded.config;
       this.heads = heads;
       this.head = 0;
       this.query = -1;
       this.grid = el("div", { class: "heads" });
-      this.grid.style.gridTemplateColumns = `repeat(${heads}, auto)`;
+      this.grid.style.gridTemplateColumns = `repeat(${heads}, 62px)`;
       for (let place = 0; place < layers * heads; place++) {
         const name = `Layer ${Math.floor(place / heads) + 1}, head ${(place % heads) + 1}`;
         const picture = el("canvas", { width: 1, height: 1, "aria-hidden": "true" });
         this.grid.append(el("button", { type: "button", "aria-label": name, title: name }, picture));
       }
       this.strip = el("div", { class: "tokens" });
-      this.words = el("p", { role: "status" });
-      toolbar(this.grid, "Heads, a row for each layer", (place) => this.choose(place, this.query));
+      this.words = el("p");
+      toolbar(this.grid, "Heads, a row for each layer", (place) => this.choose(place, this.query), heads);
       toolbar(this.strip, "Tokens; choose the one that looks", (place) => this.choose(this.head, place));
       this.element = el(
         "section",
@@ -550,6 +589,7 @@ var LMPage = (() => {
      * @param {() => boolean} isCurrent
      */
     async show(reader, isCurrent) {
+      this.leftOut = reader.start;
       this.ids = [...reader.done];
       this.weights = [...reader.weights];
       this.query = this.ids.length - 1;
@@ -560,6 +600,11 @@ var LMPage = (() => {
       while (this.strip.children.length > this.ids.length) this.strip.lastElementChild?.remove();
       this.choose(this.head, this.query);
       await pause();
+      await this.paint(isCurrent);
+    }
+
+    /** Draw the pictures of all heads in the colours of the page. @param {() => boolean} isCurrent */
+    async paint(isCurrent) {
       const style = getComputedStyle(this.element);
       const [ink, paper] = ["--ink", "--paper"].map((name) => toRgb(style.getPropertyValue(name)));
       const pictures = Array.from(this.grid.children);
@@ -610,7 +655,10 @@ var LMPage = (() => {
         .slice(0, 3)
         .map((place) => `“${labels[place]}” (token ${place + 1}) ${percent(weights[place])}`);
       const layer = `Layer ${Math.floor(head / this.heads) + 1}, head ${(head % this.heads) + 1}`;
-      this.words.textContent = `${layer}: token ${query + 1}, “${labels[query]}”, looks at ${named.join(", ")}.`;
+      const cut = this.leftOut ? ` The first ${this.leftOut} tokens no longer fit into the context of the model.` : "";
+      const words = `${layer}: token ${query + 1}, “${labels[query]}”, looks at ${named.join(", ")}.${cut}`;
+      this.words.textContent = words;
+      this.announce(words);
     }
   }
 
@@ -642,8 +690,8 @@ var LMPage = (() => {
         );
         return { loaded, reader: loaded.model.startReading(), bars, text, section };
       });
-      this.attentive = this.columns.find(({ reader }) => reader instanceof LMEngine.TransformerReader);
-      this.attention = this.attentive && new AttentionView(this.attentive.loaded);
+      this.attentive = this.columns.find(({ reader }) => reader.weights);
+      this.attention = this.attentive && new AttentionView(this.attentive.loaded, (words) => this.announce(words));
       return [
         el(
           "div",
@@ -675,19 +723,26 @@ var LMPage = (() => {
           paintBars(bars, rows);
           guesses.push(`${loaded.title}: ${rows[0].name}, ${percent(rows[0].share)}`);
         }
-        this.announce(`Next token by ${guesses.join("; by ")}.`);
         if (this.attention && this.attentive) await this.attention.show(this.attentive.reader, isCurrent);
+        this.announce(`Next token by ${guesses.join("; by ")}.`);
       });
+    }
+
+    /** @override */
+    repaint() {
+      this.attention?.paint(() => true);
     }
 
     /** Let all models write on, a token of each in turn. */
     generate() {
+      this.prompt?.settle();
+      const prompt = this.prompt?.value ?? "";
       return this.ask(async (isCurrent) => {
         this.isWriting(true);
         const choice = this.choices?.choice;
         const writers = (this.columns ?? []).map((column) => ({
           ...column,
-          ids: idsOf(column.loaded, this.prompt?.value ?? ""),
+          ids: idsOf(column.loaded, prompt),
           written: /** @type {number[]} */ ([]),
           random: LMEngine.randomNumbers(this.seed?.value ?? 0),
           done: false,
@@ -695,10 +750,7 @@ var LMPage = (() => {
         const paint = () => {
           for (const { text, loaded, written, done } of writers) {
             const end = done && written.length < (this.length?.value ?? 0) ? " ■" : "";
-            text.replaceChildren(
-              el("span", { class: "soft" }, this.prompt?.value ?? ""),
-              loaded.tokenizer.decode(written) + end,
-            );
+            text.replaceChildren(el("span", { class: "soft" }, prompt), loaded.tokenizer.decode(written) + end);
           }
         };
         const step = (/** @type {typeof writers[0]} */ writer) => {
@@ -749,14 +801,11 @@ var LMPage = (() => {
     define,
     el,
     idsOf,
-    inSlices,
     newId,
     paintBars,
     pause,
-    percent,
     readOn,
     scoresOf,
-    slider,
     textField,
   };
   define("lm-playground", Playground);

@@ -50,8 +50,7 @@ class PageElement:
     def __init__(self, files: list[ModelFile], prompt: str, without_scripts: str):
         if not files:
             raise ValueError("there is no model to show; give at least one")
-        check_prompt(prompt)
-        self.prompt, self._without_scripts = prompt, without_scripts
+        self.prompt, self._without_scripts = as_typed(prompt), without_scripts
         self._contents = {}
         for file in files:
             content = file.to_bytes()
@@ -67,7 +66,7 @@ class PageElement:
 
     def _repr_html_(self) -> str:
         folder = os.environ.get(SHARED)
-        if folder is None:
+        if not folder:
             return f"{self._scripts()}\n{self._element()}"
         for name, content in self._contents.items():
             path = Path(folder) / f"{name}.js"
@@ -83,6 +82,7 @@ class PageElement:
             path: of the HTML file; an older one stays whole if writing fails.
             title: of the page.
         """
+        title = check_title(title)
         page = (
             '<!doctype html><html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -94,7 +94,9 @@ class PageElement:
         write_aside(path, page.encode())
 
     def _scripts(self) -> str:
-        sources = list(script_sources().values())
+        # Of several outputs of a notebook the first brings the scripts, and all share models.
+        once = "\n".join(script_sources().values())
+        sources = [f"if (!globalThis.LMPage) {{\n{once}\n}}"]
         sources += [_registration(*item) for item in self._contents.items()]
         # A script ends at the first such letters, wherever they stand.
         safe = [source.replace("</script", "<\\/script") for source in sources]
@@ -114,15 +116,31 @@ class PageElement:
         return f"<{self.tag} {spelt}>{self._without_scripts}</{self.tag}>"
 
 
-def check_prompt(prompt: str) -> None:
-    """Refuse what a field of a page cannot hold."""
+def as_typed(prompt: str) -> str:
+    """The prompt as a field of a page holds it, whose lines end in line feeds.
+
+    Raises:
+        ValueError: it is no string, has a lone surrogate, or is too long.
+    """
     from lmtutor.tokenizers.base import check_text
 
-    if len(check_text(prompt)) > MOST_CHARACTERS:
+    typed = check_text(prompt).replace("\r\n", "\n").replace("\r", "\n")
+    length = len(typed.encode("utf-16-le")) // 2  # as browsers count
+    if length > MOST_CHARACTERS:
         raise ValueError(
-            f"the prompt has {len(prompt)} characters, and the field on the page holds "
-            f"{MOST_CHARACTERS}; give a shorter one"
+            f"the prompt has {length} characters as browsers count them, and the field on the "
+            f"page holds {MOST_CHARACTERS}; give a shorter one"
         )
+    return typed
+
+
+def check_title(title: str) -> str:
+    """The title as it is, or a ValueError where nobody could read it."""
+    from lmtutor.tokenizers.base import check_text
+
+    if not isinstance(title, str) or not title.strip():
+        raise ValueError(f"a title is {title!r}; give a string that can be read")
+    return check_text(title)
 
 
 def picture_table(heads: list[str], rows: Mapping[str, list[str]], caption: str) -> str:
@@ -132,8 +150,8 @@ def picture_table(heads: list[str], rows: Mapping[str, list[str]], caption: str)
 
 
 def _file_name(title: str, content: bytes) -> str:
-    """From the title and the checksum, so that two models never share a name."""
-    plain = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "model"
+    """From the title and the checksum, so that other content has another name."""
+    plain = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:60] or "model"
     return f"{plain}-{zlib.crc32(content):08x}"
 
 

@@ -145,10 +145,9 @@ var LMEngine = (() => {
     goTo(ids) {
       const start = this.startOf(ids.length);
       const window = Array.from(ids).slice(start);
+      // Positions count within the window, so it does not matter where in the text it begins.
       let same = 0;
-      if (start === this.start) {
-        while (same < Math.min(this.done.length, window.length) && this.done[same] === window[same]) same++;
-      }
+      while (same < Math.min(this.done.length, window.length) && this.done[same] === window[same]) same++;
       // Scores are there for the last token that was read alone.
       if (same === window.length && same < this.done.length) same--;
       this.start = start;
@@ -343,6 +342,8 @@ var LMEngine = (() => {
       this.model = model;
       /** For each token read, the state of each layer. @type {LayerState[][]} */
       this.states = [];
+      /** Whether gates are kept for whoever wants to look at them; they are most of a state. */
+      this.keepsGates = false;
     }
 
     /** @override @param {number} length */
@@ -365,6 +366,7 @@ var LMEngine = (() => {
         multiply(layer.input, x, fromInput, layer.inputBias);
         multiply(layer.state, hidden, fromState, layer.stateBias);
         const state = STEPS[kind](fromInput, fromState, hidden, cell);
+        if (!this.keepsGates) state.gates = new Float32Array(0);
         x = state.hidden;
         return state;
       });
@@ -653,16 +655,58 @@ var LMEngine = (() => {
     for (let place = 0; place < x.length; place++) x[place] /= total;
   }
 
+  const RECURRENT = {
+    sizes: ["embedding_size", "hidden_size", "num_layers"],
+    build: (/** @type {ModelFile} */ file) => new RecurrentModel(file),
+  };
+  const TRANSFORMER = {
+    sizes: ["context_length", "hidden_size", "num_layers", "num_heads", "inner_size"],
+    build: (/** @type {ModelFile} */ file) => new TransformerModel(file),
+  };
+
+  /** Which numbers of its configuration each kind of model needs, and how it is built. @type {Record<string, { sizes: string[], build: (file: ModelFile) => any }>} */
+  const KINDS = {
+    NgramModel: { sizes: ["order"], build: (file) => new NgramModel(file) },
+    RNNLanguageModel: RECURRENT,
+    LSTMLanguageModel: RECURRENT,
+    GRULanguageModel: RECURRENT,
+    GPT: TRANSFORMER,
+    ModernGPT: TRANSFORMER,
+    Llama: TRANSFORMER,
+  };
+
+  /** Refuse numbers with which no model can be built. @param {any} config @param {string[]} sizes */
+  function checkConfig(config, sizes) {
+    const wrong = (/** @type {string} */ what) => {
+      throw new ModelFileError(`The configuration of this model cannot be used: ${what}.`);
+    };
+    if (!config || typeof config !== "object") wrong("there is none");
+    for (const name of ["vocab_size", ...sizes]) {
+      if (!Number.isInteger(config[name]) || config[name] < 1) wrong(`${name} is ${config[name]}`);
+    }
+    for (const name of ["bos_id", "eos_id"]) {
+      if (!Number.isInteger(config[name]) || !(config[name] >= 0 && config[name] < config.vocab_size)) {
+        wrong(`${name} is ${config[name]}, with ${config.vocab_size} tokens`);
+      }
+    }
+    if (!sizes.includes("num_heads")) return;
+    const groups = config.num_key_value_heads ?? config.num_heads;
+    if (config.hidden_size % config.num_heads || !(groups >= 1) || config.num_heads % groups) {
+      wrong(`${config.hidden_size} numbers do not divide into ${config.num_heads} heads and ${groups} keys`);
+    }
+    if (!Number.isFinite(config.norm_epsilon)) wrong(`norm_epsilon is ${config.norm_epsilon}`);
+  }
+
   /**
    * @param {ModelFile} file
    * @returns {NgramModel | RecurrentModel | TransformerModel}
    * @throws {ModelFileError} there is no such kind of model, or its tensors do not fit its sizes
    */
   function buildModel(file) {
-    if (file.kind === "NgramModel") return new NgramModel(file);
-    if (file.kind in GATES) return new RecurrentModel(file);
-    if (file.kind in TRANSFORMERS) return new TransformerModel(file);
-    throw new ModelFileError(`There is no kind of model named ${file.kind}.`);
+    const kind = Object.hasOwn(KINDS, file.kind) ? KINDS[file.kind] : null;
+    if (!kind) throw new ModelFileError(`There is no kind of model named ${file.kind}.`);
+    checkConfig(file.config, kind.sizes);
+    return kind.build(file);
   }
 
   // --- choosing a token
@@ -732,15 +776,5 @@ var LMEngine = (() => {
     };
   }
 
-  return {
-    Reader,
-    RecurrentReader,
-    TransformerReader,
-    buildModel,
-    distribution,
-    draw,
-    multiply,
-    randomNumbers,
-    softmax,
-  };
+  return { buildModel, distribution, draw, randomNumbers };
 })();

@@ -29,7 +29,7 @@
     build() {
       this.reader = this.one.model.startReading();
       this.prompt = textField("A text", this.getAttribute("prompt") ?? "", () => this.update());
-      this.attention = new AttentionView(this.one);
+      this.attention = new AttentionView(this.one, (words) => this.announce(words));
       return [el("div", { class: "controls" }, this.prompt.element), this.attention.element];
     }
 
@@ -39,6 +39,11 @@
         const ids = idsOf(this.one, this.prompt?.value ?? "");
         if (await readOn(this.reader, ids, isCurrent)) await this.attention?.show(this.reader, isCurrent);
       });
+    }
+
+    /** @override */
+    repaint() {
+      this.attention?.paint(() => true);
     }
   }
 
@@ -50,7 +55,7 @@
       this.prompt = textField("A text", this.getAttribute("prompt") ?? "", () => this.update());
       this.choices = choiceSliders(() => this.paint());
       this.bars = el("ol", { class: "bars", "aria-label": "The likeliest next tokens" });
-      this.words = el("p", { role: "status" });
+      this.words = el("p");
       return [
         el("div", { class: "controls" }, this.prompt.element, ...this.choices.elements),
         el(
@@ -69,13 +74,14 @@
       return this.ask(async (isCurrent) => {
         if (!(await readOn(this.reader, idsOf(this.one, this.prompt?.value ?? ""), isCurrent))) return;
         this.scores = scoresOf(this.reader, this.one);
+        this.given = LMEngine.distribution(this.scores);
         this.paint();
       });
     }
 
     paint() {
-      if (!this.scores) return;
-      const before = LMEngine.distribution(this.scores);
+      const before = this.given;
+      if (!this.scores || !before) return;
       const after = LMEngine.distribution(this.scores, this.choices?.choice);
       const rows = Array.from(before.ids.subarray(0, 16), (id, place) => ({
         name: this.one.tokenizer.label(id),
@@ -88,6 +94,7 @@
       this.words.textContent =
         `${grouped(after.ids.length)} of ${grouped(before.ids.length)} tokens can be drawn. ` +
         `The entropy is ${is} bits; as the model gives it, ${was} bits.`;
+      this.announce(this.words.textContent);
     }
   }
 
@@ -101,6 +108,7 @@
     /** @override */
     build() {
       this.reader = this.one.model.startReading();
+      this.reader.keepsGates = true;
       this.prompt = textField("A text", this.getAttribute("prompt") ?? "", () => this.update());
       const id = newId();
       this.unit = el("select", { id, change: () => this.paint() });
@@ -202,16 +210,19 @@
       this.body = el("tbody", {});
       const heads = ["Context of", "which is", "seen", "what came next, and how often"];
       const head = el("thead", {}, el("tr", {}, ...heads.map((name) => el("th", { scope: "col" }, name))));
-      this.words = el("p", { class: "hidden", role: "status" });
       return [
         el("div", { class: "controls" }, this.prompt.element),
         el("table", { class: "stacked" }, head, this.body),
-        this.words,
       ];
     }
 
     /** @override */
-    async update() {
+    update() {
+      return this.ask(async () => this.look());
+    }
+
+    /** Walk through the text for what was typed. */
+    look() {
       const { tokenizer, config } = this.one;
       const ids = tokenizer.encode(this.prompt?.value ?? "").slice(-config.longest);
       const found = continuations(this.text, ids);
@@ -228,13 +239,13 @@
           {},
           el("th", { scope: "row" }, length === 1 ? "1 word" : `${length} words`),
           el("td", {}, context),
-          el("td", { class: "number" }, seen === 1 ? "once" : `${grouped(seen)} times`),
-          el("td", {}, seen ? shown.join(" · ") : "never seen: the text says nothing"),
+          el("td", { class: "number" }, seen > 1 ? `${grouped(seen)} times` : ["never", "once"][seen]),
+          el("td", {}, seen ? shown.join(" · ") : "the text says nothing"),
         );
       });
       this.body.replaceChildren(...rows);
       const longest = found.findLastIndex((next) => next.size > 0) + 1;
-      this.announce(`The longest context that the text has holds ${longest} words.`);
+      this.announce(`The longest context that the text has: ${longest === 1 ? "1 word" : `${longest} words`}.`);
     }
   }
 
@@ -279,7 +290,12 @@
     }
 
     /** @override */
-    async update() {
+    update() {
+      return this.ask(async () => this.cut());
+    }
+
+    /** Cut what was typed with each tokenizer. */
+    cut() {
       const text = this.prompt?.value ?? "";
       const bytes = new TextEncoder().encode(text).length;
       const said = (this.rows ?? []).map(({ title, tokenizer, pieces, words }) => {
@@ -338,7 +354,7 @@
       this.field.value = this.getAttribute("prompt") ?? "";
       this.map = svg("svg", { viewBox: "-5 -5 310 310", role: "img" });
       this.bars = el("ol", { class: "bars" });
-      this.words = el("p", { role: "status" });
+      this.words = el("p");
       const options = names.map((name) => el("option", { value: name }));
       const dots = names.map((_, place) => {
         const [x, y] = this.at(place);
@@ -374,7 +390,12 @@
     }
 
     /** @override */
-    async update() {
+    update() {
+      return this.ask(async () => this.find());
+    }
+
+    /** Find the word that was typed, and those near it. */
+    find() {
       const wanted = this.field.value.trim();
       const names = /** @type {string[]} */ (this.names);
       const found = [wanted, wanted.toLowerCase()].map((word) => names.indexOf(word)).find((place) => place >= 0) ?? -1;
@@ -382,6 +403,9 @@
         this.words.textContent = wanted
           ? `“${wanted}” is not among the ${grouped(names.length)} words of this map.`
           : `Type one of the ${grouped(names.length)} words of this map.`;
+        this.mark([]);
+        paintBars(this.bars, []);
+        this.say();
         return;
       }
       const near = this.nearest(found).slice(0, 10);
@@ -392,7 +416,14 @@
       this.mark([found, ...near.map(([place]) => place)]);
       const listed = near.slice(0, 5).map(([place]) => names[place]);
       this.words.textContent = `Nearest to “${names[found]}”: ${listed.join(", ")}.`;
-      this.map.setAttribute("aria-label", `Map of ${grouped(names.length)} words; ${this.words.textContent}`);
+      this.say();
+    }
+
+    /** Tell what was found to those who do not see the map. */
+    say() {
+      const words = this.words.textContent;
+      this.map.setAttribute("aria-label", `Map of ${grouped((this.names ?? []).length)} words. ${words}`);
+      this.announce(words);
     }
 
     /** @param {number} word @returns {[number, number][]} places and cosines of all other words, the nearest first */

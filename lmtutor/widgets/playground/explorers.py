@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmtutor.widgets.playground.element import PageElement, check_prompt, picture_table
+from lmtutor.widgets.playground.element import PageElement, as_typed, check_title, picture_table
 from lmtutor.widgets.playground.exporting import export_model, export_tokenizer
 from lmtutor.widgets.playground.model_file import (
     ModelFile,
@@ -19,7 +19,7 @@ from lmtutor.widgets.playground.model_file import (
     in_steps,
     whole_numbers,
 )
-from lmtutor.widgets.playground.playground import as_pair, next_log_probs, shown
+from lmtutor.widgets.playground.playground import as_pair, by_title, next_log_probs, shown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,8 +56,8 @@ class HeadExplorer(PageElement):
         if not isinstance(network, CausalTransformer):
             raise ValueError(f"a {type(network).__name__} has no heads to look at")
         file = export_model(network, tokenizer, title, dtype)
-        check_prompt(prompt)
-        ids = [network.bos_id, *tokenizer.encode(prompt)][-(network.context_length or 1) :]
+        prompt = as_typed(prompt)
+        ids = network.cut_to_context([network.bos_id, *tokenizer.encode(prompt)])
         with inference(network):
             weights = network.attention_weights(torch.tensor([ids]))[:, 0, :, -1]  # (L, H, T)
         rows = {
@@ -93,7 +93,7 @@ class TemperatureExplorer(PageElement):
 
         network, tokenizer = as_pair(model)
         file = export_model(network, tokenizer, title, dtype)
-        check_prompt(prompt)
+        prompt = as_typed(prompt)
         scores = next_log_probs(network, [network.bos_id, *tokenizer.encode(prompt)])
         temperatures = (0.5, 1.0, 1.5)
         columns = [Sample(temperature).probabilities(scores) for temperature in temperatures]
@@ -137,10 +137,12 @@ class GateExplorer(PageElement):
         if not isinstance(network, LSTMLanguageModel):
             raise ValueError(f"a {type(network).__name__} has no gates to look at")
         size = network.config.hidden_size
-        if unit is not None and not 0 <= unit < size:
-            raise ValueError(f"unit is {unit}, and the units are numbered from 0 to {size - 1}")
+        if unit is not None and (type(unit) is not int or not 0 <= unit < size):
+            raise ValueError(
+                f"unit is {unit!r}, and the units are numbered from 0 to {size - 1}"
+            )
         file = export_model(network, tokenizer, title, dtype)
-        check_prompt(prompt)
+        prompt = as_typed(prompt)
         ids = [network.bos_id, *tokenizer.encode(prompt)][:24]
         seen = {
             name: rows[:, unit] if unit is not None else rows.abs().mean(dim=1)
@@ -192,8 +194,14 @@ class ContextExplorer(PageElement):
         longest: int = 8,
         title: str = "text",
     ):
-        if longest < 1:
-            raise ValueError(f"longest is {longest}; a context has at least one word")
+        from lmtutor.tokenizers import WordTokenizer
+
+        if type(longest) is not int or longest < 1:
+            raise ValueError(f"longest is {longest!r}; a context has at least one word")
+        if not isinstance(tokenizer, WordTokenizer):
+            raise ValueError(f"contexts are of words, and {type(tokenizer).__name__} cuts none")
+        if isinstance(documents, str):
+            raise ValueError("documents is one string; give a list of documents")
         tokens: list[int] = []
         for document in documents:
             tokens += [tokenizer.bos_id, *tokenizer.encode(document), tokenizer.eos_id]
@@ -202,9 +210,13 @@ class ContextExplorer(PageElement):
         text = np.array(tokens)
         settings = export_tokenizer(tokenizer)
         file = ModelFile(
-            "Text", title, {"longest": longest}, settings, {"tokens": whole_numbers(text)}
+            "Text",
+            check_title(title),
+            {"longest": longest},
+            settings,
+            {"tokens": whole_numbers(text)},
         )
-        check_prompt(prompt)
+        prompt = as_typed(prompt)
         ids = tokenizer.encode(prompt)[-longest:]
         rows = {}
         for length in range(1, len(ids) + 1):
@@ -232,10 +244,10 @@ class TokenExplorer(PageElement):
 
     def __init__(self, tokenizers: "Mapping[str, Tokenizer]", prompt: str):
         files = [
-            ModelFile("Tokenizer", title, {}, export_tokenizer(tokenizer), {})
-            for title, tokenizer in tokenizers.items()
+            ModelFile("Tokenizer", check_title(title), {}, export_tokenizer(tokenizer), {})
+            for title, tokenizer in by_title(tokenizers).items()
         ]
-        check_prompt(prompt)
+        prompt = as_typed(prompt)
         num_bytes = len(prompt.encode())
         rows = {}
         for title, tokenizer in tokenizers.items():
@@ -274,13 +286,16 @@ class WordMap(PageElement):
         word: str,
         title: str = "word vectors",
     ):
+        words = list(words)
         if len(words) < 3 or word not in words:
             raise ValueError(
                 f"there are {len(words)} words, and the first to show is {word!r}; give at "
                 "least three, that one among them"
             )
-        rows = np.stack([vectors[name].detach().numpy() for name in words]).astype(np.float64)
+        rows = np.stack([vectors[name].detach().double().numpy() for name in words])
         lengths = np.linalg.norm(rows, axis=1, keepdims=True)  # (V, 1)
+        if rows.shape[1] < 2:
+            raise ValueError("the vectors have one number; a map needs two at least")
         if not lengths.all():
             raise ValueError(f"the vector of {words[int(lengths.argmin())]!r} is zero")
         rows /= lengths  # (V, D)
@@ -291,7 +306,7 @@ class WordMap(PageElement):
             "places": in_steps((flat - low) / np.where(high > low, high - low, 1), bits=16),
             **in_eighth("vectors", rows),
         }
-        file = ModelFile("WordMap", title, {"words": list(words)}, None, arrays)
+        file = ModelFile("WordMap", check_title(title), {"words": words}, None, arrays)
         cosines = rows @ rows[words.index(word)]  # (V,)
         order = [place for place in (-cosines).argsort() if words[place] != word][:10]
         table = {words[place]: [f"{cosines[place]:.2f}"] for place in order}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmtutor.widgets.playground.element import check_title
 from lmtutor.widgets.playground.model_file import (
     ModelFile,
     Stored,
@@ -53,11 +54,12 @@ def export_model(
     """
     from lmtutor.models import NgramModel
 
+    check_title(title)
     if dtype not in DTYPES:
         raise ValueError(f"dtype is {dtype!r}; it can be 'int8' or 'float16'")
     settings = export_tokenizer(tokenizer)
     _check_pair(model, tokenizer)
-    if isinstance(model, NgramModel):
+    if type(model) is NgramModel:
         config, arrays = _ngram(model, bits=8 if dtype == "int8" else 16)
     else:
         config, arrays = _network_config(model), _network_arrays(model, dtype)
@@ -73,11 +75,11 @@ def export_tokenizer(tokenizer: "Tokenizer") -> dict[str, Any]:
     from lmtutor.tokenizers import BytePairTokenizer, CharacterTokenizer, WordTokenizer
     from lmtutor.tokenizers.unicode_tables import LETTERS, NUMBERS, SPACES
 
-    if isinstance(tokenizer, CharacterTokenizer):
+    if type(tokenizer) is CharacterTokenizer:
         return {"kind": "character", "characters": list(tokenizer.vocabulary)[2 + 256 :]}
-    if isinstance(tokenizer, WordTokenizer):
+    if type(tokenizer) is WordTokenizer:
         return {"kind": "word", "tokens": list(tokenizer.vocabulary)}
-    if isinstance(tokenizer, BytePairTokenizer):
+    if type(tokenizer) is BytePairTokenizer:
         tokenizer.vocabulary  # noqa: B018  (says so where there is none yet)
         tables = {"letters": LETTERS, "numbers": NUMBERS, "spaces": SPACES}
         return {

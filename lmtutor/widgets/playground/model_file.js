@@ -80,11 +80,14 @@ var LMModelFile = (() => {
     } catch {
       throw new ModelFileError("The header of this model file cannot be read; export the model again.");
     }
+    if (!header || typeof header !== "object" || !Array.isArray(header.tensors)) {
+      throw new ModelFileError("The header of this model file lists no tensors; export the model again.");
+    }
     const content = bytes.subarray(Math.ceil(headerEnd / 8) * 8);
     /** @type {Tensors} */
     const tensors = new Map();
     for (const entry of header.tensors) tensors.set(entry.name, readTensor(entry, content));
-    applyFactors(tensors);
+    applyFactors(tensors, header.tensors);
     return { ...header, tensors };
   }
 
@@ -94,9 +97,16 @@ var LMModelFile = (() => {
    * @returns {Tensor}
    */
   function readTensor({ name, dtype, shape, offset, low = 0, step = 0 }, content) {
+    const isPlace = (/** @type {unknown} */ value) => Number.isInteger(value) && Number(value) >= 0;
+    if (typeof name !== "string" || !Object.hasOwn(BYTES, dtype) || !Array.isArray(shape) || !shape.every(isPlace)) {
+      throw new ModelFileError(
+        `A tensor of this model file is described as ${name}, ${dtype}, ${shape}; nobody knows such.`,
+      );
+    }
+    if (!isPlace(offset) || offset % 8) throw new ModelFileError(`The tensor ${name} cannot begin at ${offset}.`);
     const count = shape.reduce((product, size) => product * size, 1);
-    const end = offset + count * (BYTES[dtype] ?? NaN);
-    if (!(end <= content.length)) {
+    const end = offset + count * BYTES[dtype];
+    if (end > content.length) {
       throw new ModelFileError(`The tensor ${name} (${dtype}, ${shape.join(" x ")}) reaches beyond the model file.`);
     }
     const start = content.byteOffset + offset;
@@ -147,16 +157,15 @@ var LMModelFile = (() => {
     return data;
   }
 
-  /** Multiply the rows of each int8 matrix by their factors. @param {Tensors} tensors */
-  function applyFactors(tensors) {
-    for (const [name, { data: factors }] of tensors) {
-      if (!name.endsWith(".factors")) continue;
-      const { shape, data } = expected(tensors, name.slice(0, -".factors".length));
-      const [rows, columns] = shape;
+  /** Multiply the rows of each int8 matrix by their factors. @param {Tensors} tensors @param {{ name: string, dtype: string }[]} entries */
+  function applyFactors(tensors, entries) {
+    for (const { name } of entries.filter(({ dtype }) => dtype === "int8")) {
+      const { shape, data } = expected(tensors, name);
+      const [rows, columns = 1] = shape;
+      const factors = expected(tensors, `${name}.factors`, [rows, 1]).data;
       for (let row = 0; row < rows; row++) {
         for (let at = row * columns; at < (row + 1) * columns; at++) data[at] *= factors[row];
       }
-      tensors.delete(name);
     }
   }
 

@@ -5,9 +5,9 @@ Left out: beam search and the strategies beyond temperature, top-k and top-p, wh
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from lmtutor.widgets.playground.element import PageElement, check_prompt, picture_table
+from lmtutor.widgets.playground.element import PageElement, as_typed, picture_table
 from lmtutor.widgets.playground.exporting import export_model
 
 if TYPE_CHECKING:
@@ -47,6 +47,16 @@ def as_pair(given: "Pair") -> "tuple[LanguageModel, Tokenizer]":
         f"give each model with its tokenizer, as (model, tokenizer) or as load_pretrained "
         f"returns them, not a {type(given).__name__}"
     )
+
+
+def by_title(named: "Mapping[str, Any]") -> "Mapping[str, Any]":
+    """What was given by titles, or a ValueError where it was given without."""
+    if not isinstance(named, Mapping):
+        raise ValueError(
+            f"give titles and what they stand for, as in {{'GPT': ...}}, not a "
+            f"{type(named).__name__}"
+        )
+    return named
 
 
 def next_log_probs(model: "LanguageModel", ids: list[int]) -> "Tensor":
@@ -94,9 +104,9 @@ class Playground(PageElement):
     tag = "lm-playground"
 
     def __init__(self, models: "Mapping[str, Pair]", prompt: str = "", dtype: str = "int8"):
-        pairs = {title: as_pair(given) for title, given in models.items()}
+        pairs = {title: as_pair(given) for title, given in by_title(models).items()}
         files = [export_model(*pair, title, dtype) for title, pair in pairs.items()]
-        check_prompt(prompt)
+        prompt = as_typed(prompt)
         rows = {title: _guesses(*pair, prompt) for title, pair in pairs.items()}
         heads = ["after the prompt", "likeliest next tokens"]
         caption = (

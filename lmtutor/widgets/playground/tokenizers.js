@@ -144,24 +144,44 @@ var LMTokenizers = (() => {
     encodeChunk(chunk) {
       const known = this.known.get(chunk);
       if (known) return known;
-      const ids = Array.from(toBytes(chunk), (byte) => /** @type {number} */ (this.idOfByte.get(byte)));
+      let ids = Array.from(toBytes(chunk), (byte) => /** @type {number} */ (this.idOfByte.get(byte)));
       for (;;) {
-        let best = -1;
         let lowest = Infinity;
-        let newId = -1;
-        for (let place = 0; place + 1 < ids.length; place++) {
-          const pair = this.joined.get(ids[place] * 2 ** 26 + ids[place + 1]);
-          if (pair && pair[0] < lowest) {
-            best = place;
-            [lowest, newId] = pair;
-          }
-        }
-        if (best < 0) break;
-        ids.splice(best, 2, newId);
+        ids.forEach((id, place) => (lowest = Math.min(lowest, this.rank(id, ids[place + 1]))));
+        if (lowest === Infinity) break;
+        ids = this.joinAll(ids, lowest);
       }
       if (this.known.size > 20000) this.known.clear();
-      if (chunk.length < 100) this.known.set(chunk, ids);
+      this.known.set(chunk, ids);
       return ids;
+    }
+
+    /** How early a pair was learnt; Infinity for one that was not. @param {number} left @param {number | undefined} right */
+    rank(left, right) {
+      return this.joined.get(left * 2 ** 26 + (right ?? -1))?.[0] ?? Infinity;
+    }
+
+    /**
+     * Join all pairs of a rank, from left to right. Two pairs may spell the same and share an id, so a join can make a
+     * pair of a lower rank, which has to be joined first: then the rest is left for the next round.
+     * @param {number[]} ids @param {number} lowest
+     */
+    joinAll(ids, lowest) {
+      /** @type {number[]} */
+      const result = [];
+      for (let place = 0; place < ids.length; place++) {
+        if (this.rank(ids[place], ids[place + 1]) !== lowest) {
+          result.push(ids[place]);
+          continue;
+        }
+        const [, id] = /** @type {[number, number]} */ (this.joined.get(ids[place] * 2 ** 26 + ids[place + 1]));
+        const before = result[result.length - 1];
+        result.push(id);
+        place++;
+        const made = Math.min(this.rank(before, id), this.rank(id, ids[place + 1]));
+        if (made < lowest) return [...result, ...ids.slice(place + 1)];
+      }
+      return result;
     }
   }
 
@@ -242,10 +262,10 @@ var LMTokenizers = (() => {
    * @returns {PageTokenizer}
    */
   function build(settings) {
-    const Kind = KINDS[settings?.kind];
+    const Kind = Object.hasOwn(KINDS, settings?.kind) ? KINDS[settings.kind] : null;
     if (!Kind) throw new LMModelFile.ModelFileError(`There is no kind of tokenizer named ${settings?.kind}.`);
     return new Kind(settings);
   }
 
-  return { build, visible, CharacterTokenizer, BytePairTokenizer, WordTokenizer };
+  return { build };
 })();
