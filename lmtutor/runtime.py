@@ -8,6 +8,11 @@ import time
 
 from lmtutor.display import show
 
+_LOOP_SECONDS = 0.022
+"""What the loop in `slowness` takes on the machine by which the budgets of pages are meant."""
+_looks: list[float] = []
+"""How slow the machine was when a page began."""
+
 
 def set_threads(threads: int | None = None) -> int:
     """Let torch use this many threads, and say how many that is.
@@ -37,6 +42,7 @@ def set_threads(threads: int | None = None) -> int:
         raise ValueError(f"threads is {wanted!r} (or LMTUTOR_THREADS); give a number from 1 up")
     threadpool_limits(int(wanted))
     torch.set_num_threads(int(wanted))
+    _looks.append(slowness())
     return torch.get_num_threads()
 
 
@@ -59,6 +65,25 @@ def seed_everything(seed: int = 0) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
+
+
+def slowness() -> float:
+    """How many times slower than the reference the machine is now, by a plain loop in Python,
+    the median of five; 1 on every machine that is as fast or faster.
+
+    Machines that are shared are two times slower in one hour than in the next. A budget in
+    seconds means seconds of the reference.
+
+    >>> slowness() >= 1
+    True
+    """
+    seconds = []
+    for _ in range(5):
+        began, total = time.process_time(), 0
+        for number in range(250_000):
+            total += number
+        seconds.append(time.process_time() - began)
+    return max(1.0, sorted(seconds)[2] / _LOOP_SECONDS)
 
 
 def peak_memory() -> int:
@@ -84,8 +109,11 @@ def page_cost() -> None:
     """
     import torch
 
+    seconds = time.process_time()
+    looks = [*_looks[:1], slowness()]
     cost = {
-        "cpu_seconds": time.process_time(),
+        "cpu_seconds": seconds,
+        "slowness": sum(looks) / len(looks),
         "peak_bytes": peak_memory(),
         "threads": torch.get_num_threads(),
     }

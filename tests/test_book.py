@@ -224,7 +224,7 @@ from lmtutor.display import show
 entry = dict(model="model {number}", corpus="c", bits_per_byte={number}.5, seeds=[])
 entry |= dict(low={number}.4, high={number}.6, parameters=1, training_seconds=0.0)
 entry |= dict(tokens_per_second=1.0)
-cost = dict(cpu_seconds=1.0, peak_bytes=2**20, threads=1)
+cost = dict(cpu_seconds=1.0, peak_bytes=2**20, threads=1, slowness=1.0)
 show("", record=dict(scoreboard=entry, cost=cost))
 {extra}
 ```

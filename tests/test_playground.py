@@ -797,6 +797,20 @@ def test_a_gpt_of_a_million_weights_keeps_up_with_a_plain_loop(browser, tmp_path
     assert ratio < 2.5
 
 
+PLAIN_LOOP = """
+(() => {
+  const matrix = new Float32Array(1e6).fill(0.5), x = new Float32Array(256).fill(0.5);
+  const times = Array.from({ length: 9 }, () => {
+    const start = performance.now();
+    let sum = 0;
+    for (let at = 0; at < matrix.length; at++) sum += matrix[at] * x[at & 255];
+    return performance.now() - start + 0 * sum;
+  });
+  return times.sort((one, other) => one - other)[4];
+})()
+"""
+
+
 def test_typing_stays_smooth_at_128_tokens(browser, tmp_path, tell):
     characters = CharacterTokenizer().fit(TEXTS)
     model = models.GPT(
@@ -822,6 +836,7 @@ def test_typing_stays_smooth_at_128_tokens(browser, tmp_path, tell):
               channel.port2.postMessage(0);
             })()"""
         )
+        slowness = max(1, page.evaluate(PLAIN_LOOP) / 1.5)  # ms on an idle machine
         field = page.get_by_label("Your prompt")
         field.focus()
         page.keyboard.press("Control+End")
@@ -841,8 +856,11 @@ def test_typing_stays_smooth_at_128_tokens(browser, tmp_path, tell):
             settle(page)
             blocked.append(min(tries))
     shown = ", ".join(f"{block:.0f}" for block in blocked)
-    tell(f"typing at 128 tokens: the page is blocked for at most {shown} ms by a key")
-    assert max(blocked) < 50
+    tell(
+        f"typing at 128 tokens: the page is blocked for at most {shown} ms by a key, on a "
+        f"machine {slowness:.1f} times slower than when idle"
+    )
+    assert max(blocked) < 50 * slowness
 
 
 # --- Python's side

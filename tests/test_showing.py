@@ -380,8 +380,11 @@ def test_a_page_records_its_cost(notebook):
     ((data, metadata),) = notebook
     cost = json.loads(json.dumps(metadata))[display.RECORD]["cost"]
     assert cost["threads"] == torch.get_num_threads()
-    assert 50 * 2**20 < cost["peak_bytes"] == runtime.peak_memory() < 2**36
+    # The peak may have grown a little since.
+    assert 50 * 2**20 < cost["peak_bytes"] <= runtime.peak_memory() < 2**36
+    assert cost["peak_bytes"] > 0.95 * runtime.peak_memory()
     assert cost["cpu_seconds"] > 0
+    assert 1 <= cost["slowness"] < 100
     assert "of processor time" in data["text/html"]
 
 

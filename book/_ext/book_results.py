@@ -138,12 +138,12 @@ def costs(env: BuildEnvironment) -> str:
                 f"{cost['cpu_seconds']:.1f}",
                 f"{cost['peak_bytes'] / 2**20:,.0f}",
                 str(cost["threads"]),
+                f"{cost['slowness']:.2f}",
             )
         )
-    rows.append(("all pages", f"{total:.1f}", "", "", ""))
-    return html_table(
-        ("page", "wall clock, s", "processor, s", "peak memory, MiB", "threads"), rows
-    )
+    rows.append(("all pages", f"{total:.1f}", "", "", "", ""))
+    heads = ("page", "wall clock, s", "processor, s", "peak memory, MiB", "threads", "slowness")
+    return html_table(heads, rows)
 
 
 def _pages(env: BuildEnvironment) -> list[list[dict[str, Any]]]:
