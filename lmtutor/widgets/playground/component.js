@@ -357,7 +357,7 @@ var LMPage = (() => {
     .scroll { overflow-x: auto; }
     table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
     th, td { padding: 0.2rem 0.45rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
-    th, td.number { white-space: nowrap; }
+    th, td.number, td.cell { white-space: nowrap; }
     td.cell { text-align: center; background: color-mix(in srgb, var(--warm) calc(100% * var(--weight, 0)), var(--paper)); }
     svg text { fill: var(--ink); font-size: 13px; }
     .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
