@@ -404,12 +404,17 @@ def set_length(page, tokens):
     )
 
 
+def begin_to_write(page):
+    """Ask for far more than can be written while a test looks on."""
+    settle(page)
+    set_length(page, 2000)
+    page.get_by_role("button", name="Write on").click()
+
+
 def test_stop_stops_and_leaves_the_focus_somewhere(browser, tmp_path):
     with long_winded(tmp_path, browser) as visit:
         page = visit.page
-        settle(page)
-        set_length(page, 2000)
-        page.get_by_role("button", name="Write on").click()
+        begin_to_write(page)
         page.wait_for_function(f"{ROOT}.querySelector('.text').textContent.length > 40")
         page.get_by_role("button", name="Stop").focus()
         page.keyboard.press("Enter")
@@ -424,9 +429,7 @@ def test_stop_stops_and_leaves_the_focus_somewhere(browser, tmp_path):
 def test_the_page_stays_free_while_a_model_writes(browser, tmp_path):
     with long_winded(tmp_path, browser) as visit:
         page = visit.page
-        settle(page)
-        set_length(page, 2000)
-        page.get_by_role("button", name="Write on").click()
+        begin_to_write(page)
         turns = page.evaluate(
             """new Promise((resolve) => {
               let turns = 0;
@@ -443,9 +446,7 @@ def test_the_page_stays_free_while_a_model_writes(browser, tmp_path):
 def test_a_new_question_ends_the_one_before(browser, tmp_path):
     with long_winded(tmp_path, browser) as visit:
         page = visit.page
-        settle(page)
-        set_length(page, 2000)
-        page.get_by_role("button", name="Write on").click()
+        begin_to_write(page)
         page.wait_for_function(f"{ROOT}.querySelector('.text').textContent.length > 40")
         page.get_by_label("Your prompt").fill("another prompt")
         page.wait_for_timeout(200)
@@ -480,9 +481,7 @@ def test_writing_begins_although_a_key_was_just_pressed(browser, tmp_path):
 def test_an_element_that_was_taken_away_at_work_comes_back_at_rest(browser, tmp_path):
     with long_winded(tmp_path, browser) as visit:
         page = visit.page
-        settle(page)
-        set_length(page, 2000)
-        page.get_by_role("button", name="Write on").click()
+        begin_to_write(page)
         page.wait_for_function(f"{ROOT}.querySelector('.text').textContent.length > 20")
         page.evaluate(
             f"""(() => {{
