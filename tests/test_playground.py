@@ -454,6 +454,8 @@ def test_a_new_question_ends_the_one_before(browser, tmp_path):
         assert not page.evaluate(f"{SHOWN}.hasAttribute('writing')")
         (left,) = texts(page, ".text")
         assert left.startswith(PROMPT)  # the prompt that was read, not the one typed since
+        page.wait_for_timeout(200)
+        assert texts(page, ".text") == [left]  # nobody writes on behind the reader's back
         set_length(page, 20)
         assert written_by(page)[0].startswith("another prompt")
 
