@@ -1,6 +1,24 @@
 """Language models from n-gram counts to fine-tuned transformers: the package under the book.
 
-Importing it is quick: each part, and with it torch, is loaded when it is first used.
+Its parts, each with a help of its own, such as help(lmtutor.models):
+
+    data         texts to learn from, tasks, batches, and sources whose entropy is known
+    tokenizers   from text to numbers and back: characters, words, byte pairs, WordPiece
+    models       n-grams, word vectors, recurrent networks, GPT, Llama, BERT, classifiers
+    layers       what these are made of, each proven equal to its reference
+    training     one loop for all networks, optimisers, distillation
+    metrics      bits per byte, BLEU, F1 and others, with intervals
+    decoding     greedy, sampled and beam search; streaming; filling gaps
+    pretrained   trained models: this project's, and those of others
+    families     sizes and costs of published models, computed
+    widgets      models that run in the browser, and explorers for notebooks
+    plots        the book's figures
+    autograd     back-propagation that is small enough to be read
+    scoreboard   one table for all models
+    exercises    exercises that check themselves
+
+Recipes stand in book/cookbook.md, and `python -m lmtutor` works on text files. Importing the
+package is quick: each part, and with it torch, is loaded when it is first used.
 
 >>> import lmtutor
 >>> sorted(lmtutor.__all__)

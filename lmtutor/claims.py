@@ -10,6 +10,7 @@ from itertools import combinations
 from typing import Any
 
 from lmtutor.display import show_verdict
+from lmtutor.runtime import look
 
 _RELATIONS: dict[str, Callable[..., bool]] = {
     "<": operator.lt,
@@ -69,6 +70,7 @@ def claim(sentence: str, left: Any, relation: str, right: Any) -> None:
         evidence = f"{shown[0]} {relation} {shown[1]}"
     if not holds:
         raise ClaimError(f"{sentence}: found {evidence}, which is false")
+    look()
     show_verdict("Claim holds", sentence, evidence, good=True)
 
 

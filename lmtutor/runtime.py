@@ -8,10 +8,12 @@ import time
 
 from lmtutor.display import show
 
-_LOOP_SECONDS = 0.022
-"""What the loop in `slowness` takes on the machine by which the budgets of pages are meant."""
+_LOOP_SECONDS = 0.016
+"""What the loop in `slowness` takes on the machine by which the budgets of pages are meant: two
+virtual cores of a server, measured while nothing else ran.
+"""
 _looks: list[float] = []
-"""How slow the machine was when a page began."""
+"""How slow the machine was when a page began, and at each of its claims."""
 
 
 def set_threads(threads: int | None = None) -> int:
@@ -42,7 +44,8 @@ def set_threads(threads: int | None = None) -> int:
         raise ValueError(f"threads is {wanted!r} (or LMTUTOR_THREADS); give a number from 1 up")
     threadpool_limits(int(wanted))
     torch.set_num_threads(int(wanted))
-    _looks.append(slowness())
+    _looks.clear()  # a page begins
+    look()
     return torch.get_num_threads()
 
 
@@ -67,9 +70,14 @@ def seed_everything(seed: int = 0) -> None:
     torch.manual_seed(seed)
 
 
-def slowness() -> float:
+def look() -> None:
+    """Note how slow the machine is; every claim does, so that a page knows how slow it was."""
+    _looks.append(slowness(repeats=1))
+
+
+def slowness(repeats: int = 5) -> float:
     """How many times slower than the reference the machine is now, by a plain loop in Python,
-    the median of five; 1 on every machine that is as fast or faster.
+    the median of some repeats; 1 on every machine that is as fast or faster.
 
     Machines that are shared are two times slower in one hour than in the next. A budget in
     seconds means seconds of the reference.
@@ -78,12 +86,12 @@ def slowness() -> float:
     True
     """
     seconds = []
-    for _ in range(5):
+    for _ in range(repeats):
         began, total = time.process_time(), 0
         for number in range(250_000):
             total += number
         seconds.append(time.process_time() - began)
-    return max(1.0, sorted(seconds)[2] / _LOOP_SECONDS)
+    return max(1.0, sorted(seconds)[repeats // 2] / _LOOP_SECONDS)
 
 
 def peak_memory() -> int:
@@ -110,7 +118,7 @@ def page_cost() -> None:
     import torch
 
     seconds = time.process_time()
-    looks = [*_looks[:1], slowness()]
+    looks = [*_looks, slowness()]
     cost = {
         "cpu_seconds": seconds,
         "slowness": sum(looks) / len(looks),

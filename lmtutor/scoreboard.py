@@ -8,13 +8,15 @@ tokens.
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from lmtutor.display import html_table, show_verdict
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from lmtutor.data import Corpus
     from lmtutor.models import LanguageModel
     from lmtutor.tokenizers import Tokenizer
@@ -36,6 +38,8 @@ class ScoreboardEntry:
     """How many tokens of the test text were scored per second, from the text to the
     interval.
     """
+    memory_bytes: int
+    """What the model holds in memory: its weights, or the tables of its n-grams."""
     seeds: tuple[int, ...] = ()
     """The seeds whose models were averaged; none where nothing is random."""
 
@@ -96,6 +100,7 @@ def enter(
         parameters=count_parameters(models[0]),
         training_seconds=training_seconds,
         tokens_per_second=sum(result.num_tokens for result in results) / seconds,
+        memory_bytes=count_bytes(models[0]),
         seeds=tuple(seeds),
     )
     evidence = (
@@ -113,6 +118,54 @@ def count_parameters(model: "LanguageModel") -> int:
     return sum(parameter.numel() for parameter in model.parameters())  # type: ignore[attr-defined]
 
 
+def count_bytes(model: "LanguageModel") -> int:
+    """What a model holds in memory, in bytes: its weights, or the tables of its n-grams."""
+    if hasattr(model, "num_bytes"):
+        return int(model.num_bytes)
+    held: list[Tensor] = []
+    for name in ("parameters", "buffers"):  # of a network
+        held += getattr(model, name, list)()
+    return sum(tensor.nbytes for tensor in held)
+
+
+def enter_source(name: str, unit: str, floor: float, needed: Mapping[str, float]) -> None:
+    """Put models of a source whose entropy rate is known on the scoreboard, beside that floor.
+
+    Args:
+        name: of the source, as it shall stand there.
+        unit: of the numbers, such as "bits per symbol".
+        floor: what the source itself needs for the text.
+        needed: each model's name, and what it needs for the same text.
+
+    Raises:
+        ValueError: there are no models, or a number is not finite or not above 0.
+    """
+    if not needed:
+        raise ValueError(f"{name}: there are no models; give at least one")
+    for what, value in [("the floor", floor), *needed.items()]:
+        if not (math.isfinite(value) and value > 0):
+            raise ValueError(f"{name}: {what} is {value} {unit}; give a finite number above 0")
+    best = min(needed, key=lambda model: needed[model])
+    evidence = f"{best} needs {needed[best]:.3f} {unit}, the source itself {floor:.3f}"
+    record = {"name": name, "unit": unit, "floor": floor, "needed": dict(needed)}
+    show_verdict("On the scoreboard", name, evidence, good=True, record={"source": record})
+
+
+def sources_to_html(records: Iterable[Mapping[str, Any]]) -> str:
+    """What `enter_source` recorded as a table: for each source the floor, then its models, the
+    best first.
+    """
+    rows = []
+    for record in records:
+        floor, unit = record["floor"], record["unit"]
+        rows.append((record["name"], "the source itself", f"{floor:.3f} {unit}", ""))
+        for model, value in sorted(record["needed"].items(), key=lambda item: item[1]):
+            rows.append(
+                (record["name"], model, f"{value:.3f} {unit}", f"{value / floor - 1:+.1%}")
+            )
+    return html_table(("source", "model", "needs", "above the source"), rows)
+
+
 def from_record(record: dict[str, Any]) -> ScoreboardEntry:
     """An entry from the form in which it travelled in a cell's output."""
     return ScoreboardEntry(**{**record, "seeds": tuple(record["seeds"])})
@@ -126,8 +179,9 @@ def to_html(entries: Iterable[ScoreboardEntry]) -> str:
             "bits per byte",
             "95% interval",
             "parameters",
+            "memory, MB",
             "training, s",
-            "scored per s",
+            "tokens per s",
             "seeds",
         ),
         [
@@ -136,6 +190,7 @@ def to_html(entries: Iterable[ScoreboardEntry]) -> str:
                 f"{entry.bits_per_byte:.3f}",
                 f"{entry.low:.3f} to {entry.high:.3f}",
                 f"{entry.parameters:,}",
+                f"{entry.memory_bytes / 1e6:.2g}",
                 f"{entry.training_seconds:.1f}",
                 f"{_round(entry.tokens_per_second):,}",
                 ", ".join(map(str, entry.seeds)) or "none",

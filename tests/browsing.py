@@ -93,6 +93,11 @@ class Visit:
         self.page.goto(address)
         self.page.wait_for_load_state("networkidle")
 
+    def look(self, width: int, scheme: str) -> None:
+        """See the same page in another window: as wide, and in that colour scheme."""
+        self.page.set_viewport_size({"width": width, "height": 900})
+        self.page.emulate_media(color_scheme=scheme)
+
     def _request(self, url: str, home: str) -> None:
         if not url.startswith((home, "data:", "blob:")):
             self.faults.append(f"request to {url}")

@@ -47,7 +47,6 @@ class TestChapter:
         for words in (
             "**You will**",
             "**You need**",
-            "**Time**",
             "## Try it",
             "## Where it leads",
         ):
@@ -195,7 +194,10 @@ def test_pages_lose_the_scripts_that_they_do_not_need():
         '<script src="../searchindex.js"></script>'
     )
     other = '<script src="../_static/doctools.js?v=1"></script>'
-    assert lighten(f"{icons}{other}{search}", is_search=False) == other
+    widgets = (
+        '<script type="application/vnd.jupyter.widget-state+json">{"state":\n{}}</script>\n'
+    )
+    assert lighten(f"{icons}{other}{widgets}{search}", is_search=False) == other
     assert lighten(f"{icons}{other}{search}", is_search=True) == f"{other}{search}"
 
 
@@ -223,9 +225,10 @@ kernelspec: {{display_name: Python 3, language: python, name: python3}}
 from lmtutor.display import show
 entry = dict(model="model {number}", corpus="c", bits_per_byte={number}.5, seeds=[])
 entry |= dict(low={number}.4, high={number}.6, parameters=1, training_seconds=0.0)
-entry |= dict(tokens_per_second=1.0)
+entry |= dict(tokens_per_second=1.0, memory_bytes=4)
+source = dict(name="coin", unit="bits", floor=1.0, needed=dict(unigram={number}.0))
 cost = dict(cpu_seconds=1.0, peak_bytes=2**20, threads=1, slowness=1.0)
-show("", record=dict(scoreboard=entry, cost=cost))
+show("", record=dict(scoreboard=entry, cost=cost, source=source))
 {extra}
 ```
 """
@@ -244,10 +247,13 @@ def test_results_are_gathered_whatever_the_order_and_the_cache(tmp_path):
     pages = ["scoreboard", "one", "two"]
     toc = {"format": "jb-book", "root": "index", "chapters": [{"file": page} for page in pages]}
     (tmp_path / "_toc.yml").write_text(yaml.safe_dump(toc))
-    (tmp_path / "index.md").write_text("# Start\n")
     (tmp_path / "scoreboard.md").write_text(
-        "# Board\n\n```{scoreboard}\n```\n\n```{costs}\n```\n"
+        "# Board\n\n```{scoreboard}\n```\n\n```{sources}\n```\n\n```{costs}\n```\n"
     )
+
+    def surprise(order):
+        text = f"# Start\n\n```{{surprise}} {order}\nThe first *is* better.\n```\n"
+        (tmp_path / "index.md").write_text(text)
 
     def write(number, name, extra=""):
         (tmp_path / f"{name}.md").write_text(SMALL_CHAPTER.format(number=number, extra=extra))
@@ -262,8 +268,12 @@ def test_results_are_gathered_whatever_the_order_and_the_cache(tmp_path):
 
     write(1, "one")
     write(2, "two")
+    surprise("model 1 < model 2")
     done, first = build()
     assert done.returncode == 0, done.stdout + done.stderr
+    start = read(tmp_path / "_build" / "html" / "index.html")
+    assert "model 1: 1.50 bits per byte. model 2: 2.50." in start
+    assert "The first <em>is</em> better." in start
     assert {"model 1", "model 2", "Chapter 1", "Chapter 2"} <= set(first)
     done, again = build("--all")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -273,6 +283,11 @@ def test_results_are_gathered_whatever_the_order_and_the_cache(tmp_path):
     done, third = build()
     assert {"model 1", "model 3"} <= set(third)
     assert "model 2" not in third
+    assert "no page put 'model 2' on the scoreboard" in done.stdout + done.stderr
+    surprise("model 3 < model 1")
+    done, _ = build()
+    assert done.returncode != 0
+    assert "model 3 needs 3.500 and model 1 1.500" in done.stdout + done.stderr
     write(3, "two", extra="raise RuntimeError('stop')")
     for _ in range(2):  # a page that fails must fail the second build as well
         done, _ = build()
@@ -295,3 +310,34 @@ def test_the_cache_is_named_by_the_package_and_the_profile(tmp_path, monkeypatch
     third = book_execution.fingerprint()
     monkeypatch.setenv("LMTUTOR_PROFILE", "smoke")
     assert len({first, second, third, book_execution.fingerprint()}) == 4
+
+
+# --- reading
+
+
+def test_what_there_is_to_read_is_counted(tmp_path):
+    from book_reading import Reading, measure
+    from docutils.core import publish_doctree
+
+    doctree = publish_doctree(
+        "Five words, no more, 1 2.\n\n::\n\n  two\n  lines\n\n.. math:: a = b\n\n"
+        ".. raw:: html\n\n  <p>not counted</p><pre>three\n  printed\n  lines</pre>\n\n"
+        "In :math:`x` here.\n"
+    )
+    assert measure(doctree) == Reading(
+        words=6, lines=5, formulas=1, figures=0, terms=0, exercises=0
+    )
+
+
+def test_minutes_and_difficulty_go_by_the_rates_that_the_page_of_costs_states():
+    from book_reading import FIGURES, FORMULAS, LINES, STEPS, WORDS, Reading
+
+    text = read(ROOT / "book" / "costs.md")
+    assert (FORMULAS, FIGURES, LINES) == (2, 2, 15)
+    assert f"counted for {WORDS} words, for fifteen lines" in text
+    assert f"1 below {STEPS[0]}, 3 from {STEPS[1]} up" in text
+    chapter = Reading(words=3500, lines=300, formulas=10, figures=6, terms=25, exercises=5)
+    assert chapter.minutes == 50  # 20 + 20 + 5 + 3
+    assert chapter.density == 10
+    assert chapter.difficulty == 2
+    assert Reading(0, 0, 0, 0, 0, 0).minutes == 5

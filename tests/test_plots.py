@@ -40,6 +40,9 @@ def figures():
         "map": plot_map(
             {"a": {"x": (0, 1)}, "b": {"y": (1, 0), "z": (1, 1)}}, "first", "second"
         ),
+        "logarithmic map": plot_map(
+            {"a": {"x": (1, 1)}, "b": {"y": (1000, 2), "z": (10, 4)}}, "s", "bits", log=True
+        ),
         "network": plot_network(
             [["$x_1$", "$x_2$"], ["a", "b", "c"], ["y"]], ["in", "", "out"]
         ),
@@ -52,6 +55,13 @@ def figures():
             "second",
         ),
     }
+
+
+def test_a_logarithmic_map_has_no_place_for_zero():
+    with pytest.raises(
+        ValueError, match=r"'x' stands at \(0, 1\), and logarithmic axes have no"
+    ):
+        plot_map({"a": {"x": (0, 1)}}, "s", "bits", log=True)
 
 
 @pytest.mark.parametrize("name", figures())

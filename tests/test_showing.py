@@ -178,6 +178,7 @@ def an_entry(**changes):
         "parameters": 1234,
         "training_seconds": 0.5,
         "tokens_per_second": 98_765.0,
+        "memory_bytes": 4936,
         "seeds": (0, 1),
     }
     return board.ScoreboardEntry(**{**fields, **changes})
@@ -216,6 +217,7 @@ def test_the_table_is_sorted_and_escaped():
     assert table.index("best") < table.index("a &lt;b&gt;")
     assert "<td>1.900 to 2.100</td>" in table
     assert "<td>99,000</td>" in table
+    assert "<td>0.0049</td>" in table  # MB
     assert "<td>0, 1</td>" in table
 
 
@@ -248,6 +250,43 @@ def test_parameters_of_networks_and_of_counts():
 
     assert board.count_parameters(Network(3, 4)) == 16
     assert board.count_parameters(UniformModel(5)) == 0
+
+
+def test_bytes_of_networks_and_of_counts():
+    class Network(torch.nn.Linear, LanguageModel):
+        def log_probs(self, ids):
+            raise NotImplementedError
+
+    network = Network(3, 4)
+    network.register_buffer("mask", torch.zeros(8, dtype=torch.bool))
+    assert board.count_bytes(network) == 16 * 4 + 8
+    assert board.count_bytes(UniformModel(5)) == 0
+    bigram = NgramModel(2, "add_k", vocab_size=4).fit([[2, 3]])
+    # keys and counts, and the sums of the counts from 0 on, of 4 unigrams and 3 bigrams
+    assert board.count_bytes(bigram) == 8 * (4 + 4 + 5 + 3 + 3 + 4)
+
+
+def test_models_of_a_source_travel_with_its_floor(notebook):
+    board.enter_source("coin", "bits per toss", 1.0, {"unigram": 1.25, "bigram": 1.5})
+    ((_, metadata),) = notebook
+    record = json.loads(json.dumps(metadata))[display.RECORD]["source"]
+    table = board.sources_to_html([record])
+    assert table.index("the source itself") < table.index("unigram") < table.index("bigram")
+    assert "<td>1.250 bits per toss</td>" in table
+    assert "<td>+25.0%</td>" in table
+
+
+@pytest.mark.parametrize(
+    ("floor", "needed", "message"),
+    [
+        (1.0, {}, "coin: there are no models; give at least one"),
+        (1.0, {"unigram": math.inf}, "coin: unigram is inf bits; give a finite number above 0"),
+        (0.0, {"unigram": 1.0}, r"coin: the floor is 0\.0 bits"),
+    ],
+)
+def test_what_is_no_result_of_a_source_is_refused(floor, needed, message):
+    with pytest.raises(ValueError, match=message):
+        board.enter_source("coin", "bits", floor, needed)
 
 
 # --- exercises

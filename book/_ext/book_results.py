@@ -31,12 +31,34 @@ class gathered(nodes.General, nodes.Element):
     """Stands where a table of all pages will be."""
 
 
+class surprise(nodes.General, nodes.Element):
+    """Stands over a paragraph that holds as long as one model beats another."""
+
+
 class Gather(SphinxDirective):
-    """`{scoreboard}` and `{costs}`: a table of what all pages recorded under that name."""
+    """`{scoreboard}`, `{sources}` and `{costs}`: what all pages recorded under that name."""
 
     def run(self) -> list[nodes.Node]:
         self.env.lmtutor_gatherers.add(self.env.docname)
         return [gathered(kind=self.name)]
+
+
+class Surprise(SphinxDirective):
+    """`{surprise} better < worse`: a paragraph under the figures of the two models it is about,
+    with which the book does not build should they be the other way round.
+    """
+
+    required_arguments = 1
+    final_argument_whitespace = True
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        self.env.lmtutor_gatherers.add(self.env.docname)
+        better, _, worse = (part.strip() for part in self.arguments[0].partition("<"))
+        node = surprise(better=better, worse=worse)
+        self.set_source_info(node)
+        self.state.nested_parse(self.content, self.content_offset, node)
+        return [node]
 
 
 def records_of(notebook: nbformat.NotebookNode) -> list[dict[str, Any]]:
@@ -77,23 +99,54 @@ def gatherers(app: Sphinx, env: BuildEnvironment) -> Iterable[str]:
 
 
 def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    kinds = {"scoreboard": scoreboard, "sources": sources, "costs": costs}
     for place in list(doctree.findall(gathered)):
-        content = {"scoreboard": scoreboard, "costs": costs}[place["kind"]](app.env)
-        place.replace_self(nodes.raw("", content, format="html"))
+        place.replace_self(nodes.raw("", kinds[place["kind"]](app.env), format="html"))
+    for place in list(doctree.findall(surprise)):
+        head = nodes.paragraph(classes=["lmtutor-surprise"])
+        head += nodes.strong("", verdict(app.env, place))
+        place.replace_self([head, *place.children])
+
+
+def verdict(env: BuildEnvironment, place: surprise) -> str:
+    """Both models with their bits per byte, the better first."""
+    found = {record["model"]: record for record in entries_of(env)}
+    names = [place["better"], place["worse"]]
+    for name in names:
+        if name not in found:
+            logger.warning("no page put %r on the scoreboard", name, location=place)
+            return " < ".join(names)
+    better, worse = (found[name]["bits_per_byte"] for name in names)
+    if not better < worse:
+        logger.warning(
+            "%s needs %.3f and %s %.3f", names[0], better, names[1], worse, location=place
+        )
+    return f"{names[0]}: {better:.2f} bits per byte. {names[1]}: {worse:.2f}."
+
+
+def entries_of(env: BuildEnvironment) -> list[dict[str, Any]]:
+    """Everything on the scoreboard."""
+    records = (record for page in _pages(env) for record in page)
+    return [record["scoreboard"] for record in records if "scoreboard" in record]
+
+
+def sources(env: BuildEnvironment) -> str:
+    """Models of sources whose entropy rate is known, beside that floor."""
+    from lmtutor.scoreboard import sources_to_html
+
+    records = (record for page in _pages(env) for record in page)
+    found = [record["source"] for record in records if "source" in record]
+    if not found:
+        logger.warning("no page put models of a source on the scoreboard")
+    return sources_to_html(found)
 
 
 def scoreboard(env: BuildEnvironment) -> str:
-    """A table and a chart for each corpus."""
-    from lmtutor.plots import plot_intervals
+    """A table and two charts for each corpus."""
+    from lmtutor.plots import plot_intervals, plot_map
     from lmtutor.scoreboard import from_record, to_html
 
-    records = [
-        record["scoreboard"]
-        for page in _pages(env)
-        for record in page
-        if "scoreboard" in record
-    ]
-    parts = []
+    records, parts = entries_of(env), []
     for number, corpus in enumerate(sorted({record["corpus"] for record in records})):
         entries = sorted(
             (from_record(record) for record in records if record["corpus"] == corpus),
@@ -106,19 +159,45 @@ def scoreboard(env: BuildEnvironment) -> str:
             [entry.high for entry in entries],
             "bits per byte (lower is better)",
         )
-        drawing = io.StringIO()
-        figure.savefig(drawing, format="svg", metadata={"Date": None})
         alt = f"Bits per byte on {corpus}: " + ", ".join(
             f"{e.model} {e.bits_per_byte:.2f}" for e in entries
         )
-        svg = inline_svg(drawing.getvalue(), alt, f"scoreboard{number}-")
         parts.append(
             f"<p>Test text of the corpus <code>{html.escape(corpus)}</code>.</p>"
-            f'{to_html(entries)}<div class="lmtutor-figure">{svg}</div>'
+            f"{to_html(entries)}{_drawing(figure, alt, f'scoreboard{number}-')}"
         )
+        trained = [entry for entry in entries if entry.training_seconds > 0]
+        groups = {
+            "counts": {e.model: _place(e) for e in trained if not e.seeds},
+            "networks": {e.model: _place(e) for e in trained if e.seeds},
+        }
+        groups = {name: group for name, group in groups.items() if group}
+        if groups:
+            figure = plot_map(
+                groups, "training, s of one thread", "bits per byte (lower is better)", log=True
+            )
+            alt = f"Bits per byte on {corpus} against the seconds of training: " + ", ".join(
+                f"{e.model} {e.bits_per_byte:.2f} after {e.training_seconds:.2g} s"
+                for e in trained
+            )
+            parts.append(
+                "<p>The same models against what their training took. Both scales are "
+                "logarithmic; the lower and the further left, the better.</p>"
+                f"{_drawing(figure, alt, f'compute{number}-')}"
+            )
     if not parts:
         logger.warning("no page put a result on the scoreboard")
     return "".join(parts)
+
+
+def _place(entry: Any) -> tuple[float, float]:
+    return entry.training_seconds, entry.bits_per_byte
+
+
+def _drawing(figure: Any, alt: str, prefix: str) -> str:
+    drawing = io.StringIO()
+    figure.savefig(drawing, format="svg", metadata={"Date": None})
+    return f'<div class="lmtutor-figure">{inline_svg(drawing.getvalue(), alt, prefix)}</div>'
 
 
 def costs(env: BuildEnvironment) -> str:
@@ -153,8 +232,10 @@ def _pages(env: BuildEnvironment) -> list[list[dict[str, Any]]]:
 def setup(app: Sphinx) -> dict[str, bool | int | str]:
     """Called by Sphinx."""
     app.add_node(gathered)
-    app.add_directive("scoreboard", Gather)
-    app.add_directive("costs", Gather)
+    app.add_node(surprise)
+    for kind in ("scoreboard", "sources", "costs"):
+        app.add_directive(kind, Gather)
+    app.add_directive("surprise", Surprise)
     app.connect("env-before-read-docs", prepare)
     app.connect("env-purge-doc", forget)
     app.connect("doctree-read", read, priority=900)

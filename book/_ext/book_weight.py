@@ -2,7 +2,8 @@
 
 The theme loads all icons of Font Awesome as a script of 1.5 MB, beside the fonts that draw the
 same icons, and the index of the search on every page, which is read on that of the results
-alone.
+alone. MyST-NB adds the state of every progress bar that a page had, for widgets that need a
+kernel and are not loaded.
 """
 
 import re
@@ -15,6 +16,9 @@ ICONS = re.compile(_SCRIPT.format(r"_static/scripts/fontawesome\.js"))
 SEARCH = re.compile(
     _SCRIPT.format(r"(?:_static/(?:searchtools|language_data)|searchindex)\.js")
 )
+WIDGETS = re.compile(
+    r'<script type="application/vnd\.jupyter\.widget-state\+json">.*?</script>\n?', re.DOTALL
+)
 
 
 def lighten(page: str, is_search: bool) -> str:
@@ -23,7 +27,7 @@ def lighten(page: str, is_search: bool) -> str:
     >>> lighten('<script defer src="_static/scripts/fontawesome.js?x"></script>text', False)
     'text'
     """
-    page = ICONS.sub("", page)
+    page = WIDGETS.sub("", ICONS.sub("", page))
     return page if is_search else SEARCH.sub("", page)
 
 

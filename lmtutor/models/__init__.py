@@ -1,4 +1,4 @@
-"""Language models, all behind one contract, and word vectors, which are none."""
+"""Language models, all behind one contract; word vectors, translators and classifiers."""
 
 from lmtutor.models.bag_of_embeddings import FastTextClassifier, FastTextClassifierConfig
 from lmtutor.models.bert import Bert, BertConfig, count_bert_parameters

@@ -20,6 +20,7 @@ def plot_map(
     groups: Mapping[str, Mapping[str, Sequence[float]]],
     x_label: str,
     y_label: str,
+    log: bool = False,
 ) -> Figure:
     """A dot with its name for each thing, in one colour and shape for each group.
 
@@ -29,9 +30,11 @@ def plot_map(
         groups: name of the group to the things in it, and each of them to its (x, y).
         x_label: with its unit.
         y_label: with its unit.
+        log: both axes are logarithmic.
 
     Raises:
-        ValueError: there is nothing to draw, or a place is not two finite numbers.
+        ValueError: there is nothing to draw, or a place is not two finite numbers, which must
+            be above 0 where the axes are logarithmic.
 
     >>> figure = plot_map({"cities": {"here": (0, 0), "there": (1, 2)}}, "km east", "km north")
     """
@@ -42,6 +45,11 @@ def plot_map(
             if len(place) != 2:
                 raise ValueError(f"{name!r} stands at {len(place)} numbers; give x and y")
             _check_finite(places=place)
+            if log and min(place) <= 0:
+                raise ValueError(
+                    f"{name!r} stands at {tuple(place)}, and logarithmic axes have no place "
+                    "for numbers that are not above 0; leave it out"
+                )
     figure, axes = new_figure(height=4.8)
     for number, (title, group) in enumerate(groups.items()):
         axes.plot(
@@ -53,6 +61,11 @@ def plot_map(
             color=HUES[number % len(HUES)],
             label=_literal(title),
         )
+    if log:
+        axes.set(xscale="log", yscale="log")
+        axes.yaxis.set_minor_formatter("{x:,g}")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter("{x:,g}")
     axes.margins(0.12)
     axes.set(xlabel=x_label, ylabel=y_label)
     axes.grid(visible=True)

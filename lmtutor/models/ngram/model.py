@@ -134,6 +134,12 @@ class NgramModel(LanguageModel):
         """
         return sum(table.num_ngrams for table in self._fitted())
 
+    @property
+    def num_bytes(self) -> int:
+        """How many bytes the tables of all orders take in memory."""
+        arrays = (array for table in self._fitted() for array in vars(table).values())
+        return sum(int(array.nbytes) for array in arrays)
+
     def fit(
         self,
         sequences: Iterable[Sequence[int]],
