@@ -8,6 +8,7 @@ LMTUTOR_REQUIRE_SITE=1, which `make check` sets, that is a failure.
 import functools
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -46,18 +47,24 @@ def soup(page: str) -> BeautifulSoup:
     return BeautifulSoup((SITE / page).read_text(encoding="utf-8"), "html.parser")
 
 
+@functools.cache
+def ids(page: str) -> list[str]:
+    return [tag["id"] for tag in soup(page).find_all(id=True)]
+
+
+LOOKS = [(390, "dark"), (390, "light"), (1280, "light"), (1280, "dark")]
+"""The windows in which each page is looked at, one after the other."""
+
+
 @pytest.mark.parametrize("page", BOOK_PAGES)
-@pytest.mark.parametrize(
-    ("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
-)
-def test_pages_from_a_folder(browser, page, width, scheme):
-    with Visit(browser, (SITE / page).as_uri(), width, scheme) as visit:
-        assert visit.faults == []
+def test_pages_from_a_folder(browser, page):
+    with Visit(browser, (SITE / page).as_uri(), *LOOKS[0]) as visit:
         root = "document.documentElement"
-        assert visit.page.evaluate(f"{root}.scrollWidth") <= visit.page.evaluate(
-            f"{root}.clientWidth"
-        )
-        assert visit.page.evaluate(f"{root}.dataset.theme") == scheme
+        for width, scheme in LOOKS:
+            visit.look(width, scheme)
+            visit.page.wait_for_function(f"{root}.dataset.theme === {scheme!r}")
+            assert visit.page.evaluate(f"{root}.scrollWidth - {root}.clientWidth") <= 0
+        assert visit.faults == []
         formulas = len(soup(page).select(".math"))
         drawn = visit.page.locator("mjx-container").count()
         assert drawn == formulas
@@ -98,26 +105,26 @@ ELEMENTS = {
 
 
 @pytest.mark.parametrize("page", ELEMENTS)
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 @pytest.mark.parametrize("from_folder", [True, False], ids=["folder", "server"])
-def test_pages_play(browser, served, page, width, scheme, from_folder):
+def test_pages_play(browser, served, page, from_folder):
     address = (SITE / page).as_uri() if from_folder else f"{served}/{page}"
-    with Visit(browser, address, width, scheme) as visit:
-        element = visit.page.locator(ELEMENTS[page])
-        element.scroll_into_view_if_needed()
-        shown = f"document.querySelector({ELEMENTS[page]!r})"
+    root, shown = "document.documentElement", f"document.querySelector({ELEMENTS[page]!r})"
+    with Visit(browser, address, *LOOKS[0]) as visit:
+        visit.page.locator(ELEMENTS[page]).scroll_into_view_if_needed()
         visit.page.wait_for_function(
             f"{shown}.hasAttribute('ready') && !{shown}.hasAttribute('busy')"
         )
-        assert visit.faults == []
-        assert visit.page.evaluate(f"{shown}.hasAttribute('dark')") == (scheme == "dark")
+        for width, scheme in (LOOKS[0], LOOKS[2]):
+            visit.look(width, scheme)
+            is_dark = str(scheme == "dark").lower()
+            visit.page.wait_for_function(f"{shown}.hasAttribute('dark') === {is_dark}")
+            axe = visit.page.evaluate(f"{AXE}; axe.run({shown})")
+            assert [rule["id"] for rule in axe["violations"]] == []
+            assert visit.page.evaluate(f"{root}.scrollWidth - {root}.clientWidth") <= 0
         text = visit.page.evaluate(f"{shown}.shadowRoot.textContent")
         assert "undefined" not in text
         assert "NaN" not in text
-        axe = visit.page.evaluate(f"{AXE}; axe.run({shown})")
-        assert [rule["id"] for rule in axe["violations"]] == []
-        root = "document.documentElement"
-        assert visit.page.evaluate(f"{root}.scrollWidth - {root}.clientWidth") <= 0
+        assert visit.faults == []
 
 
 LOGITS = """
@@ -216,14 +223,13 @@ def test_every_inner_link_leads_somewhere(page):
         target = target.resolve()
         assert target.is_file(), f"{page}: {link['href']}"
         if parts.fragment and target.suffix == ".html":
-            there = soup(target.relative_to(SITE.resolve()).as_posix())
-            assert there.find(id=unquote(parts.fragment)), f"{page}: {link['href']}"
+            there = ids(target.relative_to(SITE.resolve()).as_posix())
+            assert unquote(parts.fragment) in there, f"{page}: {link['href']}"
 
 
 @pytest.mark.parametrize("page", BOOK_PAGES)
 def test_ids_are_unique(page):
-    ids = [tag["id"] for tag in soup(page).find_all(id=True)]
-    twice = {name for name in set(ids) if ids.count(name) > 1}
+    twice = {name for name, count in Counter(ids(page)).items() if count > 1}
     assert twice <= {"exercise-content", "solution-content"}  # sphinx-exercise repeats these
 
 
@@ -293,28 +299,43 @@ def test_what_the_book_must_treat_is_treated_by_a_cell_that_ran(row):
         assert any(code in cell for cell in cells), f"no cell of {place} has {code}"
 
 
+@pytest.mark.parametrize("row", COVERAGE["told"])
+def test_what_needs_words_and_no_code_is_told(row):
+    """Each place is a page, with a section if need be, and words that stand there."""
+    for place, words in COVERAGE["told"][row].items():
+        page, _, anchor = place.partition("#")
+        text = soup(f"book/{page}.html")
+        section = text.find("section", id=anchor) if anchor else text.find("main")
+        assert section, f"there is no section {place}"
+        assert words in " ".join(section.get_text().split()), place
+
+
 def test_what_is_still_planned_is_told(tell):
     planned = COVERAGE["planned"]
     tell(f"still to be written: {'; '.join(planned)}")
-    assert len(planned) <= 14, "the list may only become shorter"
-    names = [row.split()[0] for row in [*COVERAGE["treated"], *planned]]
+    assert len(planned) <= 10, "the list may only become shorter"
+    rows = [*COVERAGE["treated"], *COVERAGE["told"], *planned]
+    names = [row.split()[0] for row in rows]
     assert sorted(names) == sorted(
         {*(f"A{n}" for n in range(1, 27)), *(f"B{n}" for n in range(1, 21))}
     )
 
 
 def test_the_scoreboard_and_the_costs_were_gathered():
-    rows = soup("book/scoreboard.html").select("table tbody tr")
-    assert len(rows) >= 5
+    board, sources = soup("book/scoreboard.html").select("table")
+    rows = board.select("tbody tr")
+    assert len(rows) >= 20
     values = [float(row.find_all("td")[0].get_text()) for row in rows]
     assert values == sorted(values)
     assert all(0.5 < value < 9 for value in values)
-    names = [
-        row.find("th").get_text() for row in soup("book/costs.html").select("table tbody tr")
-    ]
+    assert all(float(row.find_all("td")[3].get_text()) >= 0 for row in rows), "memory"
+    assert len({row.find("th").get_text() for row in sources.select("tbody tr")}) == 3
+    assert len(soup("book/scoreboard.html").select(".lmtutor-surprise")) >= 5
+    _, run = soup("book/costs.html").select("table")
+    names = [row.find("th").get_text() for row in run.select("tbody tr")]
     assert names[-1] == "all pages"
     assert any("What is a language model?" in name for name in names)
-    for row in soup("book/costs.html").select("table tbody tr")[:-1]:
+    for row in run.select("tbody tr")[:-1]:
         wall, processor, memory, threads, slowness = (
             float(cell.get_text().replace(",", "")) for cell in row.find_all("td")
         )
@@ -323,3 +344,54 @@ def test_the_scoreboard_and_the_costs_were_gathered():
         assert 1 < processor <= 90 * slowness, "and no more of the processor's"
         assert 100 < memory <= 4096, "a chapter has 4 GiB"
         assert threads >= 1
+
+
+def test_every_chapter_says_how_long_and_how_hard_it_is_to_read():
+    reading, _ = soup("book/costs.html").select("table")
+    rows = {row.find("th").get_text(): row.find_all("td") for row in reading.select("tbody tr")}
+    chapters = [page for page in BOOK_PAGES if re.match(r"book/\d\d-", page)]
+    assert len(rows) == len(chapters)
+    for page in chapters:
+        (said,) = soup(page).select(".lmtutor-reading")
+        title = soup(page).find("h1").find(string=True, recursive=False).strip()
+        minutes, words, *_, difficulty, exercises = (
+            cell.get_text().replace(",", "") for cell in rows[title]
+        )
+        assert said.get_text() == (
+            f"Reading about {minutes} minutes. Exercises {exercises}. "
+            f"Difficulty {difficulty} of 3."
+        )
+        assert 10 <= int(minutes) <= 120
+        assert int(words) > 1000
+        assert int(exercises) >= 3
+
+
+def test_every_entry_of_the_glossary_is_linked_from_a_page_that_uses_it():
+    entries, names = [], set()
+    for child in soup("book/glossary.html").select("dl.glossary > *"):
+        if child.name == "dt":
+            names.add(child["id"])
+        else:
+            entries.append(names)
+            names = set()
+    linked = {
+        link["href"].partition("#")[2]
+        for page in BOOK_PAGES
+        for link in soup(page).select('a[href*="glossary.html#term-"]')
+    }
+    assert len(entries) > 100
+    outside = {  # what only the outlook and the glossary speak of
+        "term-generative-adversarial-network",
+        "term-mixture-of-experts",
+        "term-multi-modal-model",
+        "term-retrieval",
+    }
+    assert {min(entry) for entry in entries if not entry & linked} <= outside
+
+
+def test_each_recipe_of_the_cookbook_ran():
+    recipes = soup("book/cookbook.html").select("section#cookbook > section")
+    assert len(recipes) == 10
+    for recipe in recipes:
+        assert recipe.select(".cell_input"), recipe["id"]
+        assert recipe.select(".cell_output"), recipe["id"]
