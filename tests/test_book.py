@@ -317,27 +317,33 @@ def test_the_cache_is_named_by_the_package_and_the_profile(tmp_path, monkeypatch
 
 def test_what_there_is_to_read_is_counted(tmp_path):
     from book_reading import Reading, measure
+    from docutils import nodes
     from docutils.core import publish_doctree
 
     doctree = publish_doctree(
         "Five words, no more, 1 2.\n\n::\n\n  two\n  lines\n\n.. math:: a = b\n\n"
         ".. raw:: html\n\n  <p>not counted</p><pre>three\n  printed\n  lines</pre>\n\n"
-        "In :math:`x` here.\n"
+        "In :math:`x` here.\n\nTry it\n------\n\nNot counted :math:`y`.\n\n::\n\n  either\n\n"
+        "Next\n----\n\nOne.\n"
     )
+    bundle = nodes.container(nb_element="mime_bundle")
+    bundle += nodes.literal_block("", "in plain text\nand")
+    bundle += nodes.raw("", "<pre>the same\nin\nHTML</pre>", format="html")
+    doctree += bundle
     assert measure(doctree) == Reading(
-        words=6, lines=5, formulas=1, figures=0, terms=0, exercises=0
+        words=8, lines=2 + 3 + 3, formulas=1, symbols=1, figures=0, exercises=0
     )
 
 
 def test_minutes_and_difficulty_go_by_the_rates_that_the_page_of_costs_states():
-    from book_reading import FIGURES, FORMULAS, LINES, STEPS, WORDS, Reading
+    from book_reading import FIGURES, FORMULAS, LINES, STEPS, WEIGHT, WORDS, Reading
 
-    text = read(ROOT / "book" / "costs.md")
-    assert (FORMULAS, FIGURES, LINES) == (2, 2, 15)
+    text = " ".join(read(ROOT / "book" / "costs.md").split())
+    assert (FORMULAS, FIGURES, LINES, WEIGHT) == (2, 2, 15, 3)
     assert f"counted for {WORDS} words, for fifteen lines" in text
-    assert f"1 below {STEPS[0]}, 3 from {STEPS[1]} up" in text
-    chapter = Reading(words=3500, lines=300, formulas=10, figures=6, terms=25, exercises=5)
+    assert f"counts as three: 1 below {STEPS[0]}, 3 from {STEPS[1]} up" in text
+    chapter = Reading(words=3500, lines=300, formulas=10, symbols=40, figures=6, exercises=5)
     assert chapter.minutes == 50  # 20 + 20 + 5 + 3
-    assert chapter.density == 10
+    assert chapter.density == 20
     assert chapter.difficulty == 2
     assert Reading(0, 0, 0, 0, 0, 0).minutes == 5

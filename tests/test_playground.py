@@ -687,6 +687,15 @@ def test_the_colours_follow_the_page(browser, folder):
         visit.page.wait_for_function(f"!{SHOWN}.hasAttribute('dark')")
 
 
+def test_the_colours_may_change_before_there_is_anything_to_draw(browser, folder):
+    with Visit(browser, (folder / "heads.html").as_uri()) as visit:
+        settle(visit.page)
+        visit.page.evaluate(f"{SHOWN}.attention.weights = undefined")  # as before the first
+        visit.page.evaluate(f"{SHOWN}.repaint()")
+        visit.page.wait_for_timeout(200)
+        assert visit.faults == []
+
+
 # --- faults
 
 

@@ -1,17 +1,18 @@
-"""Measures how long a chapter takes to read and how hard it is, and says so under its first
-words and, for all chapters, where a page asks for `{reading-times}`.
+"""Measures how long a chapter takes to read and how much mathematics it has, and says so under
+its first words and, for all chapters, where a page asks for `{reading-times}`.
 
-Counted are the words of the prose, the lines of code with what they print, the formulas that
-stand alone, the figures and the terms that the glossary explains. The rates are written out on
-the page that shows the table. Left out: the exercises, whose time depends on the reader most.
+Counted are the words of the prose, the lines of code and of what they print, the formulas and
+the figures. The rates are written out on the page that shows the table. Left out: everything
+under *Try it*, whose time depends on the reader most.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from docutils import nodes
-from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
@@ -19,11 +20,11 @@ from sphinx.util.docutils import SphinxDirective
 from lmtutor.display import html_table
 
 WORDS, LINES, FORMULAS, FIGURES = 175, 15, 2, 2
-"""How many of each are read in a minute."""
-STEPS = (9, 14)
-"""From how many formulas and explained terms in a thousand words on a chapter is of the second
-and of the third difficulty.
-"""
+"""How many of each are read in a minute; formulas are those that stand alone."""
+WEIGHT = 3
+"""As how many formulas within a sentence one that stands alone counts."""
+STEPS = (10, 26)
+"""From which density of formulas on a chapter is of the second and of the third difficulty."""
 _PRE = re.compile(r"<pre.*?</pre>", re.DOTALL)
 
 
@@ -38,8 +39,10 @@ class Reading:
     words: int
     lines: int
     formulas: int
+    """Those that stand alone."""
+    symbols: int
+    """Formulas within sentences."""
     figures: int
-    terms: int
     exercises: int
 
     @property
@@ -55,8 +58,8 @@ class Reading:
 
     @property
     def density(self) -> float:
-        """Formulas and explained terms in a thousand words."""
-        return 1000 * (self.formulas + self.terms) / max(1, self.words)
+        """Formulas in a thousand words."""
+        return 1000 * (self.symbols + WEIGHT * self.formulas) / max(1, self.words)
 
     @property
     def difficulty(self) -> int:
@@ -74,23 +77,42 @@ class ReadingTimes(SphinxDirective):
 
 def measure(doctree: nodes.document) -> Reading:
     """Count what stands on a page."""
-    words = lines = figures = 0
-    for node in doctree.findall(nodes.Text):
-        if not _within(node, (nodes.literal_block, nodes.raw, nodes.math_block, nodes.math)):
-            words += sum(any(map(str.isalpha, word)) for word in node.astext().split())
-    for block in doctree.findall(nodes.literal_block):
-        lines += len(block.astext().strip().splitlines())
-    for raw in doctree.findall(nodes.raw):
-        lines += sum(len(found.splitlines()) for found in _PRE.findall(raw.astext()))
-    figures = len(list(doctree.findall(nodes.figure)))
-    links = list(doctree.findall(addnodes.pending_xref))
-    terms = {link["reftarget"].lower() for link in links if link["reftype"] == "term"}
-    exercises = [n for n in doctree.findall() if type(n).__name__ == "exercise_node"]
-    formulas = len(list(doctree.findall(nodes.math_block)))
-    return Reading(words, lines, formulas, figures, len(terms), len(exercises))
+    kinds = {"exercise_node", "exercise_enumerable_node"}
+    exercises = sum(type(node).__name__ in kinds for node in doctree.findall())
+    page = doctree.deepcopy()
+    for section in list(page.findall(nodes.section)):
+        if section[0].astext() == "Try it":
+            section.parent.remove(section)
+    lines = 0
+    for bundle in list(page.findall(_is_output)):  # one output in several forms
+        lines += max(map(_lines, bundle.children), default=0)
+        bundle.parent.remove(bundle)
+    lines += _lines(page)
+    counted = (nodes.literal_block, nodes.raw, nodes.math_block, nodes.math)
+    words = sum(
+        any(map(str.isalpha, word))
+        for text in page.findall(nodes.Text)
+        if not _within(text, counted)
+        for word in text.astext().split()
+    )
+    formulas, symbols, figures = (
+        len(list(page.findall(kind))) for kind in (nodes.math_block, nodes.math, nodes.figure)
+    )
+    return Reading(words, lines, formulas, symbols, figures, exercises)
 
 
-def _within(node: nodes.Node, kinds: tuple[type, ...]) -> bool:
+def _is_output(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.Element) and node.get("nb_element") == "mime_bundle"
+
+
+def _lines(node: nodes.Node) -> int:
+    """Lines of code and of printed text in and below a node."""
+    blocks = [block.astext() for block in node.findall(nodes.literal_block)]
+    blocks += [found for raw in node.findall(nodes.raw) for found in _PRE.findall(raw.astext())]
+    return sum(len(block.strip().splitlines()) for block in blocks)
+
+
+def _within(node: nodes.Node | None, kinds: tuple[type, ...]) -> bool:
     while node is not None:
         if isinstance(node, kinds):
             return True
@@ -125,7 +147,7 @@ def read(app: Sphinx, doctree: nodes.document) -> None:
     note += nodes.strong("", "Exercises")
     note += nodes.Text(f" {found.exercises}. ")
     note += nodes.strong("", "Difficulty")
-    note += nodes.Text(f" {found.difficulty} of 3.")
+    note += nodes.Text(f" {found.difficulty} of 3, by its mathematics.")
     paragraph.parent.insert(paragraph.parent.index(paragraph) + 1, note)
 
 
@@ -146,8 +168,8 @@ def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
                     f"{found.words:,}",
                     f"{found.lines:,}",
                     str(found.formulas),
+                    str(found.symbols),
                     str(found.figures),
-                    str(found.terms),
                     f"{found.density:.0f}",
                     str(found.difficulty),
                     str(found.exercises),
@@ -159,8 +181,8 @@ def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             "words",
             "lines",
             "formulas",
+            "within sentences",
             "figures",
-            "terms",
             "density",
             "difficulty",
             "exercises",
@@ -177,9 +199,11 @@ def setup(app: Sphinx) -> dict[str, bool | int | str]:
     app.connect("doctree-read", read)
     app.connect("env-updated", tables)
     app.connect("doctree-resolved", fill)
+    # What an older version of this file left in the environment is not read.
+    version = int(hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8], 16)
     return {
         "version": "1",
-        "env_version": 1,
+        "env_version": version,
         "parallel_read_safe": False,
         "parallel_write_safe": True,
     }

@@ -618,6 +618,7 @@ var LMPage = (() => {
     /** One pixel for each pair of tokens. @param {any} canvas @param {number} place @param {number[]} ink @param {number[]} paper */
     draw(canvas, place, ink, paper) {
       const size = this.weights?.length ?? 0;
+      if (size === 0) return; // the colours changed before there was anything to draw
       canvas.width = size;
       canvas.height = size;
       const context = canvas.getContext("2d");
