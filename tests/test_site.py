@@ -232,6 +232,14 @@ def test_every_inner_link_leads_somewhere(page):
 
 
 @pytest.mark.parametrize("page", BOOK_PAGES)
+def test_colab_is_offered_notebooks_that_are_there(page):
+    for link in soup(page).select('a[href^="https://colab."]'):
+        name = link["href"].partition("/blob/main/")[2]
+        assert name.endswith(".ipynb")
+        assert (SITE.parents[1] / name).is_file()
+
+
+@pytest.mark.parametrize("page", BOOK_PAGES)
 def test_ids_are_unique(page):
     twice = {name for name, count in Counter(ids(page)).items() if count > 1}
     assert twice <= {"exercise-content", "solution-content"}  # sphinx-exercise repeats these
@@ -358,7 +366,7 @@ def test_every_chapter_says_how_long_and_how_hard_it_is_to_read():
     for page in chapters:
         (said,) = soup(page).select(".lmtutor-reading")
         title = soup(page).find("h1").find(string=True, recursive=False).strip()
-        minutes, words, *_, difficulty, exercises = (
+        minutes, difficulty, exercises, words, *_ = (
             cell.get_text().replace(",", "") for cell in rows[title]
         )
         assert said.get_text() == (

@@ -161,33 +161,32 @@ def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         rows = []
         for name, kept in sorted(app.env.lmtutor_reading.items()):
             found = Reading(**kept)
-            rows.append(
-                (
-                    app.env.titles[name].astext(),
-                    f"{found.minutes}",
-                    f"{found.words:,}",
-                    f"{found.lines:,}",
-                    str(found.formulas),
-                    str(found.symbols),
-                    str(found.figures),
-                    f"{found.density:.0f}",
-                    str(found.difficulty),
-                    str(found.exercises),
-                )
+            numbers = (
+                found.minutes,
+                found.difficulty,
+                found.exercises,
+                found.words,
+                found.lines,
+                found.formulas,
+                found.symbols,
+                found.figures,
+                round(found.density),
             )
+            rows.append((app.env.titles[name].astext(), *(f"{number:,}" for number in numbers)))
         heads = (
             "chapter",
-            "reading, minutes",
+            "minutes",
+            "difficulty",
+            "exercises",
             "words",
             "lines",
             "formulas",
             "within sentences",
             "figures",
             "density",
-            "difficulty",
-            "exercises",
         )
-        place.replace_self(nodes.raw("", html_table(heads, rows), format="html"))
+        table = f'<div class="lmtutor-board">{html_table(heads, rows)}</div>'
+        place.replace_self(nodes.raw("", table, format="html"))
 
 
 def setup(app: Sphinx) -> dict[str, bool | int | str]:

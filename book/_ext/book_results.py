@@ -164,7 +164,8 @@ def scoreboard(env: BuildEnvironment) -> str:
         )
         parts.append(
             f"<p>Test text of the corpus <code>{html.escape(corpus)}</code>.</p>"
-            f"{to_html(entries)}{_drawing(figure, alt, f'scoreboard{number}-')}"
+            f'<div class="lmtutor-board">{to_html(entries)}</div>'
+            f"{_drawing(figure, alt, f'scoreboard{number}-')}"
         )
         trained = [entry for entry in entries if entry.training_seconds > 0]
         groups = {
@@ -174,7 +175,11 @@ def scoreboard(env: BuildEnvironment) -> str:
         groups = {name: group for name, group in groups.items() if group}
         if groups:
             figure = plot_map(
-                groups, "training, s of one thread", "bits per byte (lower is better)", log=True
+                groups,
+                "training, s of one thread",
+                "bits per byte (lower is better)",
+                log=True,
+                labels={entry.model: _short(entry.model) for entry in trained},
             )
             alt = f"Bits per byte on {corpus} against the seconds of training: " + ", ".join(
                 f"{e.model} {e.bits_per_byte:.2f} after {e.training_seconds:.2g} s"
@@ -182,12 +187,25 @@ def scoreboard(env: BuildEnvironment) -> str:
             )
             parts.append(
                 "<p>The same models against what their training took. Both scales are "
-                "logarithmic; the lower and the further left, the better.</p>"
+                "logarithmic; the lower and the further left, the better. <em>KN 2</em> is "
+                "Kneser-Ney of order 2; where nothing is said, the tokens are sub-words. The "
+                "<em>small networks</em> are the RNN, the LSTM, the GRU and the neural n-gram; "
+                "the other dots without a name are the orders 4 to 7.</p>"
                 f"{_drawing(figure, alt, f'compute{number}-')}"
             )
     if not parts:
         logger.warning("no page put a result on the scoreboard")
     return "".join(parts)
+
+
+def _short(model: str) -> str:
+    """A name for the chart, or none: of neighbours, one speaks for all."""
+    name = model.removesuffix(", sub-words").replace(", sub-words, trained", ",")
+    name = name.replace("Kneser-Ney of order ", "KN ")
+    name = "small networks" if name == "LSTM" else name
+    silent = {f"KN {order}" for order in range(4, 8)}
+    silent |= {"RNN", "GRU", "neural n-gram of order 4"}
+    return "" if name in silent else name
 
 
 def _place(entry: Any) -> tuple[float, float]:

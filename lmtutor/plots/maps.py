@@ -21,6 +21,7 @@ def plot_map(
     x_label: str,
     y_label: str,
     log: bool = False,
+    labels: Mapping[str, str] | None = None,
 ) -> Figure:
     """A dot with its name for each thing, in one colour and shape for each group.
 
@@ -31,6 +32,8 @@ def plot_map(
         x_label: with its unit.
         y_label: with its unit.
         log: both axes are logarithmic.
+        labels: what to write beside a thing in place of its name; those that are left out get
+            nothing.
 
     Raises:
         ValueError: there is nothing to draw, or a place is not two finite numbers, which must
@@ -81,11 +84,17 @@ def plot_map(
         figure,
         axes,
         {name: place for group in groups.values() for name, place in group.items()},
+        labels,
     )
     return figure
 
 
-def _place_labels(figure: Figure, axes: Axes, places: Mapping[str, Sequence[float]]) -> None:
+def _place_labels(
+    figure: Figure,
+    axes: Axes,
+    places: Mapping[str, Sequence[float]],
+    labels: Mapping[str, str] | None,
+) -> None:
     """Write each name beside its dot, where it covers the fewest dots and names."""
     figure.draw_without_rendering()  # the layout is settled only then
     to_points = 72 / figure.dpi
@@ -95,16 +104,17 @@ def _place_labels(figure: Figure, axes: Axes, places: Mapping[str, Sequence[floa
     }
     taken = [(x - 3, y - 3, x + 3, y + 3) for x, y in dots.values()]
     for name, (x, y) in dots.items():
+        label = name if labels is None else labels.get(name, "")
         options = []
         for side, right, up in _SIDES:
-            width = 0.56 * _FONT * len(name)
+            width = 0.56 * _FONT * len(label)
             left = x + right - {"left": 0, "center": width / 2, "right": width}[side]
             box = (left, y + up - 0.6 * _FONT, left + width, y + up + 0.6 * _FONT)
             options.append((sum(_overlap(box, other) for other in taken), side, right, up, box))
         _, side, right, up, box = min(options, key=lambda option: option[0])
         taken.append(box)
         axes.annotate(
-            _literal(name),
+            _literal(label),
             (float(places[name][0]), float(places[name][1])),
             xytext=(right, up),
             textcoords="offset points",
