@@ -341,7 +341,7 @@ def test_minutes_and_difficulty_go_by_the_rates_that_the_page_of_costs_states():
     text = " ".join(read(ROOT / "book" / "costs.md").split())
     assert (FORMULAS, FIGURES, LINES, WEIGHT) == (2, 2, 15, 3)
     assert f"counted for {WORDS} words, for fifteen lines" in text
-    assert f"counts as three: 1 below {STEPS[0]}, 3 from {STEPS[1]} up" in text
+    assert f"as one: 1 below {STEPS[0]}, 3 from {STEPS[1]} up" in text
     chapter = Reading(words=3500, lines=300, formulas=10, symbols=40, figures=6, exercises=5)
     assert chapter.minutes == 50  # 20 + 20 + 5 + 3
     assert chapter.density == 20

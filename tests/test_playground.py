@@ -901,6 +901,18 @@ def test_pages_that_share_models_name_them_by_their_content(tmp_path, monkeypatc
     assert re.search(r'models="(gpt-[0-9a-f]{8})"', other)[1] not in names
 
 
+def test_a_folder_that_cannot_be_written_is_named_with_the_way_out(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv(element.SHARED, str(tmp_path / "file" / "models"))
+    with pytest.raises(OSError, match=f"file.* cannot be written .*; {element.SHARED} names"):
+        make_playground()._repr_html_()
+
+
+def test_the_size_is_told_in_a_unit_that_fits():
+    assert re.search(r'size="[1-9]\d* kB"', make_playground()._element())
+    assert element._size(5_712_345) == "5.7 MB"
+
+
 def test_titles_and_prompts_are_escaped():
     attack = '"><img src=x onerror=alert(1)></script>'
     shown = Playground({attack: (COUNTS, TOKENIZER)}, prompt=attack)

@@ -181,7 +181,7 @@ def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             "words",
             "lines",
             "formulas",
-            "within sentences",
+            "inline",
             "figures",
             "density",
         )

@@ -70,9 +70,16 @@ class PageElement:
             return f"{self._scripts()}\n{self._element()}"
         for name, content in self._contents.items():
             path = Path(folder) / f"{name}.js"
-            if not path.exists():
+            if path.exists():
+                continue
+            try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_aside(path, _registration(name, content).encode())
+            except OSError as error:
+                raise OSError(
+                    f"{path} cannot be written ({error}); {SHARED} names that folder: name "
+                    "another, or none, and the model stands in the output itself"
+                ) from error
         return self._element()
 
     def save_page(self, path: PathLike, title: str = "lmtutor") -> None:
@@ -107,7 +114,7 @@ class PageElement:
         return {
             "models": " ".join(self._contents),
             "prompt": self.prompt,
-            "size": f"{4 / 3 * self.num_bytes / 1e6:.1f} MB",  # in base64
+            "size": _size(4 / 3 * self.num_bytes),  # in base64
         }
 
     def _element(self) -> str:
@@ -147,6 +154,10 @@ def picture_table(heads: list[str], rows: Mapping[str, list[str]], caption: str)
     """A table for pages without scripts, and a sentence that says what it is."""
     table = html_table(heads, [(name, *cells) for name, cells in rows.items()])
     return f"<p>{html.escape(caption)}</p>{table}"
+
+
+def _size(num_bytes: float) -> str:
+    return f"{num_bytes / 1e6:.1f} MB" if num_bytes >= 1e5 else f"{num_bytes / 1e3:.0f} kB"
 
 
 def _file_name(title: str, content: bytes) -> str:
