@@ -1,21 +1,16 @@
-"""Measures how long a chapter takes to read and how much mathematics it has, and says so under
-its first words and, for all chapters, where a page asks for `{reading-times}`.
+"""Measures how long a chapter takes to read and how much mathematics it has, for a line under
+its first words and for the table of all chapters (book_results).
 
 Counted are the words of the prose, the lines of code and of what they print, the formulas and
 the figures. The rates are written out on the page that shows the table. Left out: everything
 under *Try it*, whose time depends on the reader most.
 """
 
-import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 from docutils import nodes
-from sphinx.application import Sphinx
-from sphinx.environment import BuildEnvironment
-from sphinx.util.docutils import SphinxDirective
 
 from lmtutor.display import html_table
 
@@ -26,10 +21,6 @@ WEIGHT = 3
 STEPS = (10, 26)
 """From which density of formulas on a chapter is of the second and of the third difficulty."""
 _PRE = re.compile(r"<pre.*?</pre>", re.DOTALL)
-
-
-class reading_times(nodes.General, nodes.Element):
-    """Stands where the table of all chapters will be."""
 
 
 @dataclass(frozen=True)
@@ -65,14 +56,6 @@ class Reading:
     def difficulty(self) -> int:
         """1, 2 or 3."""
         return 1 + sum(self.density >= step for step in STEPS)
-
-
-class ReadingTimes(SphinxDirective):
-    """`{reading-times}`: a row for each chapter."""
-
-    def run(self) -> list[nodes.Node]:
-        self.env.lmtutor_reading_tables.add(self.env.docname)
-        return [reading_times()]
 
 
 def measure(doctree: nodes.document) -> Reading:
@@ -120,89 +103,51 @@ def _within(node: nodes.Node | None, kinds: tuple[type, ...]) -> bool:
     return False
 
 
-def prepare(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
-    if not hasattr(env, "lmtutor_reading"):
-        env.lmtutor_reading, env.lmtutor_reading_tables = {}, set()
-
-
-def forget(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
-    prepare(app, env, [])
-    env.lmtutor_reading.pop(docname, None)
-    env.lmtutor_reading_tables.discard(docname)
-
-
-def read(app: Sphinx, doctree: nodes.document) -> None:
-    """Measure a chapter, and say so behind what it needs."""
-    needs = next(
-        (node for node in doctree.findall(nodes.strong) if node.astext() == "You need"), None
-    )
+def note(doctree: nodes.document) -> Reading | None:
+    """Measure a chapter, and say so behind what it needs; nothing on other pages."""
+    strong = doctree.findall(nodes.strong)
+    needs = next((node for node in strong if node.astext() == "You need"), None)
     if needs is None:
-        return
+        return None
     found = measure(doctree)
-    app.env.lmtutor_reading[app.env.docname] = asdict(found)
-    paragraph = needs.parent
-    note = nodes.paragraph(classes=["lmtutor-reading"])
-    note += nodes.strong("", "Reading")
-    note += nodes.Text(f" about {found.minutes} minutes. ")
-    note += nodes.strong("", "Exercises")
-    note += nodes.Text(f" {found.exercises}. ")
-    note += nodes.strong("", "Difficulty")
-    note += nodes.Text(f" {found.difficulty} of 3, by its mathematics.")
-    paragraph.parent.insert(paragraph.parent.index(paragraph) + 1, note)
+    said = nodes.paragraph(classes=["lmtutor-reading"])
+    for name, text in (
+        ("Reading", f" about {found.minutes} minutes. "),
+        ("Exercises", f" {found.exercises}. "),
+        ("Difficulty", f" {found.difficulty} of 3, by its mathematics."),
+    ):
+        said += [nodes.strong("", name), nodes.Text(text)]
+    above = needs.parent
+    above.parent.insert(above.parent.index(above) + 1, said)
+    return found
 
 
-def tables(app: Sphinx, env: BuildEnvironment) -> Iterable[str]:
-    """These pages are written anew at every build."""
-    return env.lmtutor_reading_tables
-
-
-def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    for place in list(doctree.findall(reading_times)):
-        rows = []
-        for name, kept in sorted(app.env.lmtutor_reading.items()):
-            found = Reading(**kept)
-            numbers = (
-                found.minutes,
-                found.difficulty,
-                found.exercises,
-                found.words,
-                found.lines,
-                found.formulas,
-                found.symbols,
-                found.figures,
-                round(found.density),
-            )
-            rows.append((app.env.titles[name].astext(), *(f"{number:,}" for number in numbers)))
-        heads = (
-            "chapter",
-            "minutes",
-            "difficulty",
-            "exercises",
-            "words",
-            "lines",
-            "formulas",
-            "inline",
-            "figures",
-            "density",
+def table(chapters: Iterable[tuple[str, Reading]]) -> str:
+    """A row for each title, with all that was counted."""
+    rows = []
+    for title, found in chapters:
+        numbers = (
+            found.minutes,
+            found.difficulty,
+            found.exercises,
+            found.words,
+            found.lines,
+            found.formulas,
+            found.symbols,
+            found.figures,
+            round(found.density),
         )
-        table = f'<div class="lmtutor-board">{html_table(heads, rows)}</div>'
-        place.replace_self(nodes.raw("", table, format="html"))
-
-
-def setup(app: Sphinx) -> dict[str, bool | int | str]:
-    """Called by Sphinx."""
-    app.add_node(reading_times)
-    app.add_directive("reading-times", ReadingTimes)
-    app.connect("env-before-read-docs", prepare)
-    app.connect("env-purge-doc", forget)
-    app.connect("doctree-read", read)
-    app.connect("env-updated", tables)
-    app.connect("doctree-resolved", fill)
-    # What an older version of this file left in the environment is not read.
-    version = int(hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8], 16)
-    return {
-        "version": "1",
-        "env_version": version,
-        "parallel_read_safe": False,
-        "parallel_write_safe": True,
-    }
+        rows.append((title, *(f"{number:,}" for number in numbers)))
+    heads = (
+        "chapter",
+        "minutes",
+        "difficulty",
+        "exercises",
+        "words",
+        "lines",
+        "formulas",
+        "inline",
+        "figures",
+        "density",
+    )
+    return f'<div class="lmtutor-board">{html_table(heads, rows)}</div>'

@@ -10,11 +10,14 @@ import hashlib
 import html
 import io
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from book_figures import inline_svg
+from book_reading import Reading, note
+from book_reading import table as reading_table
 from docutils import nodes
 from jupyter_cache import get_cache
 from sphinx.application import Sphinx
@@ -36,7 +39,7 @@ class surprise(nodes.General, nodes.Element):
 
 
 class Gather(SphinxDirective):
-    """`{scoreboard}`, `{sources}` and `{costs}`: what all pages recorded under that name."""
+    """`{scoreboard}`, `{sources}`, `{costs}` and `{reading-times}`: a table from all pages."""
 
     def run(self) -> list[nodes.Node]:
         self.env.lmtutor_gatherers.add(self.env.docname)
@@ -81,16 +84,21 @@ def forget(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
 
 
 def read(app: Sphinx, doctree: nodes.document) -> None:
-    """Find the executed notebook of the page just read; the cache has it, however old it is."""
+    """Measure the page just read, and find its executed notebook; the cache has it, however old
+    it is.
+    """
+    records = []
+    if found := note(doctree):
+        records.append({"reading": asdict(found)})
     path = Path(app.outdir).parent / "jupyter_execute" / f"{app.env.docname}.ipynb"
-    executed = app.env.nb_metadata.get(app.env.docname, {}).get("exec_data")
-    if executed:
+    if app.env.nb_metadata.get(app.env.docname, {}).get("exec_data"):
         # The notebook that MyST-NB writes has outputs only if it ran just now.
         cells = nbformat.read(path, as_version=4)
         _, notebook = get_cache(app.config.nb_execution_cache_path).merge_match_into_notebook(
             cells
         )
-        app.env.lmtutor_records[app.env.docname] = records_of(notebook)
+        records += records_of(notebook)
+    app.env.lmtutor_records[app.env.docname] = records
 
 
 def gatherers(app: Sphinx, env: BuildEnvironment) -> Iterable[str]:
@@ -99,7 +107,12 @@ def gatherers(app: Sphinx, env: BuildEnvironment) -> Iterable[str]:
 
 
 def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    kinds = {"scoreboard": scoreboard, "sources": sources, "costs": costs}
+    kinds = {
+        "scoreboard": scoreboard,
+        "sources": sources,
+        "costs": costs,
+        "reading-times": reading_times,
+    }
     for place in list(doctree.findall(gathered)):
         place.replace_self(nodes.raw("", kinds[place["kind"]](app.env), format="html"))
     for place in list(doctree.findall(surprise)):
@@ -222,11 +235,14 @@ def costs(env: BuildEnvironment) -> str:
     """Seconds and memory of each page that was executed, and their sum."""
     rows, total = [], 0.0
     for docname, records in sorted(env.lmtutor_records.items()):
-        seconds = env.nb_metadata[docname]["exec_data"]["runtime"]
+        executed = env.nb_metadata.get(docname, {}).get("exec_data")
+        if not executed:
+            continue
         cost = next((record["cost"] for record in records if "cost" in record), None)
         if cost is None:
             logger.warning("the page does not end with page_cost()", location=docname)
             continue
+        seconds = executed["runtime"]
         total += seconds
         rows.append(
             (
@@ -243,6 +259,17 @@ def costs(env: BuildEnvironment) -> str:
     return html_table(heads, rows)
 
 
+def reading_times(env: BuildEnvironment) -> str:
+    """What there is to read in each chapter."""
+    found = [
+        (env.titles[docname].astext(), Reading(**record["reading"]))
+        for docname, records in sorted(env.lmtutor_records.items())
+        for record in records
+        if "reading" in record
+    ]
+    return reading_table(found)
+
+
 def _pages(env: BuildEnvironment) -> list[list[dict[str, Any]]]:
     return [records for _, records in sorted(env.lmtutor_records.items())]
 
@@ -251,7 +278,7 @@ def setup(app: Sphinx) -> dict[str, bool | int | str]:
     """Called by Sphinx."""
     app.add_node(gathered)
     app.add_node(surprise)
-    for kind in ("scoreboard", "sources", "costs"):
+    for kind in ("scoreboard", "sources", "costs", "reading-times"):
         app.add_directive(kind, Gather)
     app.add_directive("surprise", Surprise)
     app.connect("env-before-read-docs", prepare)
@@ -259,8 +286,10 @@ def setup(app: Sphinx) -> dict[str, bool | int | str]:
     app.connect("doctree-read", read, priority=900)
     app.connect("env-updated", gatherers)
     app.connect("doctree-resolved", fill)
-    # What an older version of this file left in the environment is not read.
-    version = int(hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8], 16)
+    # What older versions of these files left in the environment is not read.
+    files = (Path(__file__), Path(__file__).with_name("book_reading.py"))
+    content = b"".join(path.read_bytes() for path in files)
+    version = int(hashlib.sha256(content).hexdigest()[:8], 16)
     return {
         "version": "1",
         "env_version": version,
