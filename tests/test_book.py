@@ -315,7 +315,7 @@ def test_the_cache_is_named_by_the_package_and_the_profile(tmp_path, monkeypatch
 # --- reading
 
 
-def test_what_there_is_to_read_is_counted(tmp_path):
+def test_what_there_is_to_read_is_counted():
     from book_reading import Reading, measure
     from docutils import nodes
     from docutils.core import publish_doctree

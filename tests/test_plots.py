@@ -57,6 +57,14 @@ def figures():
     }
 
 
+def test_only_the_labels_that_are_given_stand_in_a_map():
+    places = {"all": {"first": (0, 1), "second": (1, 0)}}
+    drawn = svg(plot_map(places, "x", "y", labels={"first": "the best"}))
+    assert ">the best<" in drawn
+    assert ">first<" not in drawn
+    assert ">second<" not in drawn
+
+
 def test_a_logarithmic_map_has_no_place_for_zero():
     with pytest.raises(
         ValueError, match=r"'x' stands at \(0, 1\), and logarithmic axes have no"

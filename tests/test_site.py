@@ -16,6 +16,8 @@ import pytest
 from browsing import AXE, Visit, missing, serving
 from bs4 import BeautifulSoup
 
+from lmtutor.exercises import available_exercises
+
 pytestmark = pytest.mark.site
 SITE = Path(__file__).parents[1] / "_build" / "html"
 PAGES = sorted(
@@ -340,7 +342,11 @@ def test_the_scoreboard_and_the_costs_were_gathered():
     values = [float(row.find_all("td")[0].get_text()) for row in rows]
     assert values == sorted(values)
     assert all(0.5 < value < 9 for value in values)
-    assert all(float(row.find_all("td")[3].get_text()) >= 0 for row in rows), "memory"
+    for row in rows:
+        parameters, memory = (
+            float(cell.get_text().replace(",", "")) for cell in row.find_all("td")[2:4]
+        )
+        assert (memory > 0) == (parameters > 0), row.get_text()
     assert len({row.find("th").get_text() for row in sources.select("tbody tr")}) == 3
     assert len(soup("book/scoreboard.html").select(".lmtutor-surprise")) >= 5
     _, run = soup("book/costs.html").select("table")
@@ -363,6 +369,8 @@ def test_every_chapter_says_how_long_and_how_hard_it_is_to_read():
     rows = {row.find("th").get_text(): row.find_all("td") for row in reading.select("tbody tr")}
     chapters = [page for page in BOOK_PAGES if re.match(r"book/\d\d-", page)]
     assert len(rows) == len(chapters)
+    counted = sum(int(cells[2].get_text()) for cells in rows.values())
+    assert counted == len(available_exercises())
     for page in chapters:
         (said,) = soup(page).select(".lmtutor-reading")
         title = soup(page).find("h1").find(string=True, recursive=False).strip()
