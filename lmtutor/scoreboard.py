@@ -134,7 +134,7 @@ def enter_source(name: str, unit: str, floor: float, needed: Mapping[str, float]
     Args:
         name: of the source, as it shall stand there.
         unit: of the numbers, such as "bits per symbol".
-        floor: what the source itself needs for the text.
+        floor: the entropy rate of the source, or what the source itself needs for this text.
         needed: each model's name, and what it needs for the same text.
 
     Raises:
